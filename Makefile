@@ -1,0 +1,50 @@
+# Each target sets up what it needs by itself: python3 (3.11 or newer, with venv), make, git and an ssh client are enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The last ansible-core that manages Python 2.7 nodes; the generated playbooks are run on it and on the newest.
+ANSIBLE_216 := .venv-ansible-2.16
+PIP_FLAGS := --quiet --disable-pip-version-check
+
+.PHONY: demo test lint docs bench config clean
+.DEFAULT_GOAL := test
+
+$(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install $(PIP_FLAGS) -c constraints.txt -e '.[embedded,test]'
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.installed
+	$(BIN)/pip install $(PIP_FLAGS) -c constraints.txt -e '.[embedded,test,docs]'
+	touch $@
+
+$(ANSIBLE_216)/.installed: constraints.txt
+	$(PYTHON) -m venv $(ANSIBLE_216)
+	$(ANSIBLE_216)/bin/pip install $(PIP_FLAGS) 'ansible-core==2.16.*'
+	touch $@
+
+# KEEP=1 leaves the undercloud and the nodes running and says how to talk to them.
+demo: $(VENV)/.installed
+	$(BIN)/tripleo-ffwd demo $(if $(KEEP),--keep)
+
+test: $(VENV)/.installed $(ANSIBLE_216)/.installed
+	FFWD_ANSIBLE_216=$(CURDIR)/$(ANSIBLE_216)/bin $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/reno --quiet lint
+	$(BIN)/oslo-config-generator --namespace tripleo_ffwd | diff -u doc/source/tripleo-ffwd.conf.sample -
+
+config: $(VENV)/.installed
+	$(BIN)/oslo-config-generator --namespace tripleo_ffwd --output-file doc/source/tripleo-ffwd.conf.sample
+
+docs: $(VENV)/.docs
+	$(BIN)/sphinx-build -W --keep-going -b html doc/source doc/build/html
+
+bench: $(VENV)/.installed $(ANSIBLE_216)/.installed
+	FFWD_ANSIBLE_216=$(CURDIR)/$(ANSIBLE_216)/bin $(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) $(ANSIBLE_216) build dist doc/build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,97 @@
+"""One embedded undercloud for the functional tests: a real Mistral, a real Heat and five SSH nodes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import processes_naming, until
+
+from tripleo_ffwd.ansible_run import runs
+from tripleo_ffwd.cli.register import workbooks
+from tripleo_ffwd.embedded import nodes, overcloud, undercloud
+from tripleo_ffwd.embedded.site import Site, open_site
+from tripleo_ffwd.mistral import Mistral
+from tripleo_ffwd.model import RunStatus
+
+TERMINAL = ("SUCCESS", "ERROR", "CANCELLED")
+
+
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    """A workflow execution that has ended."""
+
+    id: str
+    state: str
+    output: dict[str, Any]
+
+    @property
+    def message(self) -> str:
+        return str(self.output.get("message"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Cloud:
+    """An undercloud as an operator sees it."""
+
+    site: Site
+    mistral: Mistral
+    work_dir: Path
+    heat_url: str
+
+    def start(self, workflow: str, **arguments: Any) -> str:
+        if workflow in ("prepare", "run", "upgrade", "converge"):
+            arguments.setdefault("poll_interval", 1)
+        return self.mistral.start(f"ffwd_upgrade.v1.{workflow}", arguments)
+
+    def wait(self, execution: str, timeout: float = 240) -> Ended:
+        def ended() -> Any:
+            found = self.mistral.execution(execution)
+            return found if found.state in TERMINAL else None
+
+        found = until(f"the end of execution {execution}", ended, timeout)
+        return Ended(execution, found.state, json.loads(found.output or "{}"))
+
+    def do(self, workflow: str, **arguments: Any) -> Ended:
+        return self.wait(self.start(workflow, **arguments))
+
+    def runs(self, plan: str = "overcloud") -> tuple[RunStatus, ...]:
+        return runs.list_runs(self.work_dir, plan)
+
+    def tasks(self, execution: str) -> list[str]:
+        """Names of an execution's tasks in the order of their start, as `mistral task-list` shows them."""
+        return self.mistral.tasks(execution)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory) -> Iterator[Site]:
+    made = open_site(tmp_path_factory.mktemp("cloud"))
+    try:
+        yield made
+    finally:
+        undercloud.stop(made)
+        nodes.stop(made)
+        assert processes_naming(str(made.root)) == []
+
+
+@pytest.fixture(scope="session")
+def cloud(site) -> Cloud:
+    """Mistral and Heat with the workbooks registered; no nodes, no stack yet."""
+    started = undercloud.start(site)
+    mistral = Mistral(started.mistral_url)
+    for definition in workbooks().values():
+        mistral.put_workbook(definition, exists=False)
+    return Cloud(site, mistral, started.work_dir, started.heat_url)
+
+
+@pytest.fixture(scope="session")
+def newton(cloud) -> Cloud:
+    """The demo overcloud: five nodes and a stack at newton."""
+    nodes.start(cloud.site)
+    overcloud.build_environment(cloud.site)
+    overcloud.create_newton_stack(cloud.site, cloud.heat_url)
+    return cloud

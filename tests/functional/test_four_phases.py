@@ -1,0 +1,217 @@
+"""The demo overcloud's way from newton to queens, with what goes wrong on the way. The tests build on each other."""
+
+from __future__ import annotations
+
+import collections
+import json
+from pathlib import Path
+
+import pytest
+from support import processes_naming, until
+
+from tripleo_ffwd.embedded import faults, node_state, overcloud, undercloud
+
+CONTROLLERS = [f"overcloud-controller-{index}" for index in range(3)]
+COMPUTES = [f"overcloud-novacompute-{index}" for index in range(2)]
+PLAN = "overcloud"
+# What the controllers do at step 2 of ocata, before any schema is migrated.
+OCATA_STEP2_COMMAND = "disable --now openstack-nova-conductor"
+
+
+@pytest.fixture(autouse=True)
+def healthy_nodes(newton):
+    yield
+    for name in [*CONTROLLERS, *COMPUTES]:
+        faults.clear(newton.site, name)
+
+
+def prepare_arguments(cloud) -> dict:
+    environments = [str(path) for path in overcloud.queens_environments(cloud.site)]
+    return {"plan": PLAN, "templates": str(overcloud.PLAN_DIR), "environments": environments}
+
+
+def phases_only(names: list[str]) -> list[str]:
+    return [name for name in names if name not in ("acquire_lock", "begin_phase", "check_nodes", "finish_phase")]
+
+
+def effects_of_ledger(run_dir: str) -> collections.Counter:
+    """How often each task was executed on each host in each stage, from the run's ledger."""
+    counted: collections.Counter = collections.Counter()
+    for line in (Path(run_dir) / "ledger.jsonl").read_text().splitlines():
+        record = json.loads(line)
+        if record.get("status") in ("ok", "changed", "failed"):
+            counted[(record["stage"], record["uuid"], record["task"], record["host"])] += 1
+    return counted
+
+
+def external_log(cloud) -> Path:
+    return cloud.site.root / "overcloud" / "external" / "external-deploy.log"
+
+
+def test_run_before_prepare_is_refused_and_names_the_nodes(newton):
+    ended = newton.do("run", plan=PLAN)
+    assert ended.state == "ERROR"
+    assert ended.output["status"] == "FAILED"
+    assert "has not finished prepare" in ended.message
+    assert all(node in ended.message for node in [*CONTROLLERS, *COMPUTES])
+    assert newton.runs() == ()
+
+
+def test_prepare_with_templates_that_are_not_there_names_them(newton):
+    ended = newton.do("prepare", plan=PLAN, templates="/nowhere/templates")
+    assert ended.state == "ERROR"
+    assert "/nowhere/templates" in ended.message
+
+
+def test_prepare_updates_plan_and_stack(newton):
+    ended = newton.do("prepare", **prepare_arguments(newton))
+    assert (ended.state, ended.output["status"]) == ("SUCCESS", "SUCCESS"), ended.message
+    assert phases_only(newton.tasks(ended.id)) == ["update_plan", "update_stack"]
+    assert {state.release for state in node_state.read(newton.site).values()} == {"newton"}
+
+
+def test_one_controller_failing_at_ocata_step2_means_no_migration_anywhere(newton):
+    faults.set(newton.site, CONTROLLERS[1], "fail", OCATA_STEP2_COMMAND)
+    ended = newton.do("run", plan=PLAN)
+    assert ended.state == "ERROR"
+    failed = ended.output["failed"][0]
+    assert (failed["host"], failed["stage"]) == (CONTROLLERS[1], "ocata/step2/Controller/all")
+    assert failed["playbook"] == "fast_forward_upgrade_playbook.yaml"
+    assert CONTROLLERS[1] in ended.message
+    database = node_state.database(newton.site)
+    assert database.history == ()
+    assert set(database.schemas.values()) == {"newton"}
+    assert processes_naming(ended.output["run_id"]) == []
+
+
+def test_cancelling_a_run_leaves_nothing_alive_and_says_so(newton):
+    faults.set(newton.site, CONTROLLERS[2], "block", OCATA_STEP2_COMMAND)
+    execution = newton.start("run", plan=PLAN)
+    faults.wait_blocked(newton.site, CONTROLLERS[2], timeout=120)
+    (cancelled,) = newton.do("cancel", plan=PLAN).output["cancelled"]
+    ended = newton.wait(execution)
+    assert ended.state == "ERROR"
+    assert "cancelled" in ended.message
+    assert ended.output["run_id"] == cancelled
+    assert processes_naming(cancelled) == []
+
+
+def test_two_terminals_a_cancelled_execution_and_a_restart_of_mistral_do_not_disturb_a_run(newton):
+    faults.set(newton.site, CONTROLLERS[0], "block", OCATA_STEP2_COMMAND)
+    first = newton.start("run", plan=PLAN)
+    faults.wait_blocked(newton.site, CONTROLLERS[0], timeout=120)
+    live = newton.runs()[-1]
+    assert live.state == "live"
+
+    second = newton.do("run", plan=PLAN)
+    assert second.state == "ERROR"
+    assert first in second.message
+    refused = newton.do("upgrade", plan=PLAN, roles=["Controller"])
+    assert first in refused.message
+
+    newton.mistral.set_state(first, "CANCELLED")
+    assert newton.wait(first).state == "CANCELLED"
+    other = newton.do("upgrade", plan=PLAN, roles=["Controller"])
+    assert live.run_id in other.message, "the run of a cancelled execution keeps the plan"
+
+    third = newton.start("run", plan=PLAN)
+    until("the third execution waits for the run", lambda: "run_fast_forward_upgrade_playbook" in newton.tasks(third))
+    undercloud.restart(newton.site, "mistral")
+    assert newton.runs()[-1].state == "live"
+    faults.clear(newton.site, CONTROLLERS[0])
+    ended = newton.wait(third)
+    assert ended.state == "SUCCESS", ended.message
+    assert ended.output["run_id"] == live.run_id, "it attached to the live run"
+    assert phases_only(newton.tasks(third)) == [
+        "query_outputs",
+        "generate_playbooks",
+        "run_fast_forward_upgrade_playbook",
+    ]
+    twice = {key: count for key, count in effects_of_ledger(live.run_dir).items() if count > 1}
+    assert twice == {}
+    assert set(node_state.database(newton.site).schemas.values()) == {"pike"}
+
+
+@pytest.mark.parametrize(
+    ("selection", "told"),
+    [
+        ({"roles": ["Storage"]}, "Unknown role: Storage. The overcloud has Controller, Compute"),
+        ({"nodes": ["overcloud-controller-9"]}, "Unknown node: overcloud-controller-9"),
+        ({"roles": ["Compute"], "nodes": COMPUTES}, "exactly one of roles and nodes"),
+        ({}, "exactly one of roles and nodes"),
+        ({"roles": ["Compute"], "playbook": "deploy.yaml"}, "'deploy.yaml' is not a playbook of phase upgrade"),
+    ],
+)
+def test_upgrade_of_what_is_not_there_is_refused_by_name(newton, selection, told):
+    before = len(newton.runs())
+    ended = newton.do("upgrade", plan=PLAN, **selection)
+    assert ended.state == "ERROR"
+    assert told in ended.message
+    assert len(newton.runs()) == before
+
+
+def test_upgrade_of_the_controllers_runs_three_playbooks(newton):
+    before = len(newton.runs())
+    ended = newton.do("upgrade", plan=PLAN, roles=["Controller"])
+    assert ended.state == "SUCCESS", ended.message
+    assert phases_only(newton.tasks(ended.id)) == [
+        "query_outputs",
+        "generate_playbooks",
+        "run_upgrade_steps_playbook",
+        "run_deploy_steps_playbook",
+        "run_post_upgrade_steps_playbook",
+    ]
+    assert [run.playbook for run in newton.runs()[before:]] == [
+        "upgrade_steps_playbook.yaml",
+        "deploy_steps_playbook.yaml",
+        "post_upgrade_steps_playbook.yaml",
+    ]
+    states = node_state.read(newton.site)
+    assert {states[name].release for name in CONTROLLERS} == {"queens"}
+    assert {states[name].release for name in COMPUTES} == {"newton"}
+    assert not external_log(newton).exists(), "external deploy tasks never run in upgrade"
+
+
+def test_converge_with_nodes_left_behind_names_them_before_the_stack_is_touched(newton):
+    ended = newton.do("converge", plan=PLAN)
+    assert ended.state == "ERROR"
+    assert f"{', '.join(COMPUTES)} has not finished upgrade" in ended.message
+    assert "update_plan" not in newton.tasks(ended.id)
+
+
+def test_an_unreachable_node_is_named_and_the_phase_succeeds_when_it_is_back(newton):
+    faults.set(newton.site, COMPUTES[0], "off")
+    ended = newton.do("upgrade", plan=PLAN, roles=["Compute"])
+    assert ended.state == "ERROR"
+    assert COMPUTES[0] in ended.message
+    assert {failed["host"] for failed in ended.output["failed"]} == {COMPUTES[0]}
+    faults.clear(newton.site, COMPUTES[0])
+    ended = newton.do("upgrade", plan=PLAN, nodes=COMPUTES)
+    assert ended.state == "SUCCESS", ended.message
+
+
+def test_converge_ends_with_every_node_as_the_templates_say(newton):
+    ended = newton.do("converge", plan=PLAN, extra_vars={"operator_secret": "planted-9d1f"})
+    assert ended.state == "SUCCESS", ended.message
+    assert phases_only(newton.tasks(ended.id)) == [
+        "update_plan",
+        "update_stack",
+        "query_outputs",
+        "generate_playbooks",
+        "run_deploy_steps_playbook",
+    ]
+    assert overcloud.check_final_state(newton.site) == []
+    assert external_log(newton).exists(), "external deploy tasks always run in converge"
+
+
+def test_outputs_playbooks_and_keys_never_reached_mistral(newton):
+    key = newton.site.ssh_key_file.read_text().splitlines()[1]
+    database = b"".join(path.read_bytes() for path in newton.site.mistral.glob("*.sqlite*"))
+    assert key.encode() not in database
+    assert b"include_tasks" not in database
+    assert b"fast_forward_upgrade_tasks" not in database
+    for path in [*newton.work_dir.rglob("*"), *newton.site.mistral.glob("*.log")]:
+        if path.is_file():
+            assert key.encode() not in path.read_bytes(), path
+    for path in (newton.work_dir / "runs").rglob("*"):
+        assert path.stat().st_mode & 0o077 == 0 or path.is_symlink(), path

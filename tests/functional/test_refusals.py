@@ -1,0 +1,125 @@
+"""What ends a phase before it touches anything, each with an error that names the thing; then it is mended."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from support import until
+
+from tripleo_ffwd import config, heat
+
+NODES = {"Controller": ["ctl-0"]}
+
+
+@pytest.fixture(scope="module")
+def client(cloud):
+    return heat.connect(config.load_file(cloud.site.mistral / "mistral.conf"), None)
+
+
+def outputs_template(**outputs) -> dict:
+    return {
+        "heat_template_version": "queens",
+        "outputs": {key: {"value": value} for key, value in outputs.items()},
+    }
+
+
+def good_outputs() -> dict:
+    playbook = yaml.safe_dump(
+        [{"hosts": "overcloud", "tasks": [{"set_fact": {"releases": ["ocata", "pike", "queens"]}}]}]
+    )
+    return {
+        "RoleData": {"Controller": {"fast_forward_upgrade_tasks": []}},
+        "RoleConfig": {"fast_forward_upgrade_playbook": yaml.safe_load(playbook), "global_vars": {}},
+        "ServerIdData": {"server_ids": {"Controller": ["1"]}, "bootstrap_server_id": "1"},
+        "RoleNetHostnameMap": {"Controller": {"canonical": ["ctl-0.localdomain"], "ctlplane": ["ctl-0.ctlplane"]}},
+        "RoleNetIpMap": {"Controller": {"ctlplane": ["127.0.0.9"]}},
+    }
+
+
+def templates(directory: Path, template: dict) -> Path:
+    """A plan of one template that needs no Jinja."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "overcloud.yaml").write_text(yaml.safe_dump(template))
+    (directory / "roles_data.yaml").write_text(yaml.safe_dump([{"name": "Controller", "CountDefault": 1}]))
+    return directory
+
+
+def stack(client, tmp_path: Path, name: str, template: dict) -> None:
+    source = templates(tmp_path / "source", template)
+    heat.create(client, name, heat.build_bundle(source / "overcloud.yaml", []), 120)
+
+
+def held(action: str, seconds: int = 60) -> dict:
+    """A template whose resource takes its time, or fails."""
+    properties = {"wait_secs": seconds} if action == "wait" else {"fail": True}
+    template = outputs_template()
+    template["resources"] = {"Held": {"type": "OS::Heat::TestResource", "properties": {"value": action, **properties}}}
+    return template
+
+
+def test_neither_plan_nor_stack(cloud):
+    ended = cloud.do("run", plan="nothing")
+    assert ended.state == "ERROR"
+    assert "nothing" in ended.message and "does not exist" in ended.message
+    assert not (cloud.work_dir / "plans" / "nothing").exists()
+
+
+def test_prepare_without_a_stack(cloud, tmp_path):
+    ended = cloud.do("prepare", plan="stackless", templates=str(templates(tmp_path / "t", outputs_template())))
+    assert ended.state == "ERROR"
+    assert "stackless" in ended.message and "does not exist" in ended.message
+
+
+def test_prepare_while_heat_updates_the_stack_then_when_it_is_free(cloud, client, tmp_path):
+    stack(client, tmp_path, "busy", held("quick", 0) | {})
+    slow = heat.build_bundle(templates(tmp_path / "slow", held("wait", 8)) / "overcloud.yaml", [])
+    heat.update(client, "busy", slow, timeout_mins=5)
+    source = str(templates(tmp_path / "next", held("wait", 0)))
+    ended = cloud.do("prepare", plan="busy", templates=source)
+    assert ended.state == "ERROR"
+    assert "busy" in ended.message and "UPDATE" in ended.message
+    until("the other update's end", lambda: not heat.get_status(client, "busy").in_progress)
+    ended = cloud.do("prepare", plan="busy", templates=source)
+    assert ended.state == "SUCCESS", ended.message
+
+
+def test_a_failed_update_lists_the_resource_with_its_reason_then_is_recovered(cloud, client, tmp_path):
+    stack(client, tmp_path, "failing", outputs_template(Some="value"))
+    ended = cloud.do("prepare", plan="failing", templates=str(templates(tmp_path / "bad", held("fail"))))
+    assert ended.state == "ERROR"
+    assert "Held" in ended.message and "OS::Heat::TestResource" in ended.message
+    ended = cloud.do("prepare", plan="failing", templates=str(templates(tmp_path / "good", outputs_template(A="b"))))
+    assert ended.state == "SUCCESS", ended.message
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "told"),
+    [
+        ("no-role-data", {"RoleData": None}, "RoleData"),
+        (
+            "no-yaml",
+            {"RoleConfig": {"fast_forward_upgrade_playbook": "- hosts: [unclosed", "global_vars": {}}},
+            "fast_forward_upgrade_playbook",
+        ),
+    ],
+)
+def test_malformed_outputs_name_the_key_then_mended_ones_are_taken(cloud, client, tmp_path, name, change, told):
+    stack(client, tmp_path, name, outputs_template(**{**good_outputs(), **change}))
+    ended = cloud.do("run", plan=name, force_reason="a test without prepare")
+    assert ended.state == "ERROR"
+    assert told in ended.message
+    assert not list(cloud.runs(name))
+    mended = heat.build_bundle(
+        templates(tmp_path / "mended", outputs_template(**good_outputs())) / "overcloud.yaml", []
+    )
+    heat.update(client, name, mended, timeout_mins=5)
+    until("the stack is mended", lambda: heat.get_status(client, name).complete)
+    ended = cloud.do("run", plan=name, force_reason="a test without prepare", dry_run=True)
+    assert told not in ended.message
+
+
+def test_the_lock_is_free_after_a_refusal(cloud):
+    assert not [path for path in (cloud.work_dir / "records").rglob("lock.json") if json.loads(path.read_text())]

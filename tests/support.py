@@ -1,0 +1,31 @@
+"""What tests of several folders share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psutil
+
+
+def until(what: str, probe: Callable[[], Any], timeout: float = 120) -> Any:
+    """Wait until `probe` gives something true and return it."""
+    deadline = time.monotonic() + timeout
+    while not (found := probe()):
+        assert time.monotonic() < deadline, f"waited {timeout} s in vain for: {what}"
+        time.sleep(0.1)
+    return found
+
+
+def processes_naming(text: str) -> list[psutil.Process]:
+    """Return the processes, but this one, that have `text` in their command line or environment."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            said = [*process.cmdline(), *process.environ().values()]
+        except psutil.Error:
+            continue
+        if process.pid != psutil.Process().pid and any(text in value for value in said):
+            found.append(process)
+    return found

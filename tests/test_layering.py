@@ -1,0 +1,81 @@
+"""The imports of the package run one way; read from the source, so that a wrong one fails before it is run."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "tripleo_ffwd"
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "node_tools" not in path.parts)
+
+# What each part of the package may import of the package; each part may import itself.
+BASE = {"exceptions", "files", "model"}
+MAY_IMPORT = {
+    "exceptions": set(),
+    "files": {"exceptions"},
+    "model": {"exceptions"},
+    "config": set(),
+    "playbook_gen": BASE,
+    "plan": BASE,
+    "stack": BASE,
+    "heat": BASE | {"stack"},
+    "ansible_run": BASE,
+    "mistral": BASE,
+    "actions": BASE | {"config", "playbook_gen", "plan", "heat", "ansible_run"},
+    "embedded": BASE | {"config", "playbook_gen", "plan", "heat", "ansible_run", "mistral", "cli"},
+    "cli": BASE | {"config", "playbook_gen", "plan", "heat", "ansible_run", "mistral", "embedded", ""},
+}
+# Libraries that one part alone may import.
+ONLY_IMPORTER = {
+    "heatclient": {"heat"},
+    "keystoneauth1": {"heat"},
+    "mistralclient": {"mistral"},
+    "ansible_runner": {"ansible_run"},
+    "mistral": {"embedded"},
+    "heat": {"embedded"},
+    "asyncssh": {"embedded"},
+}
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module or ""
+            if node.module == "tripleo_ffwd":
+                yield from (f"tripleo_ffwd.{alias.name}" for alias in node.names)
+
+
+def part(path: Path) -> str:
+    relative = path.relative_to(PACKAGE)
+    return relative.parts[0] if len(relative.parts) > 1 else relative.stem.replace("__init__", "")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_run_one_way(path: Path) -> None:
+    here = part(path)
+    for name in imported(path):
+        parts = name.split(".")
+        if parts[0] == "tripleo_ffwd" and len(parts) > 1 and not parts[1].startswith("__"):
+            assert parts[1] == here or parts[1] in MAY_IMPORT.get(here, set()), f"{here} may not import {name}"
+        elif parts[0] in ONLY_IMPORTER:
+            assert here in ONLY_IMPORTER[parts[0]], f"only {ONLY_IMPORTER[parts[0]]} may import {parts[0]}"
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "actions").glob("*.py")), ids=lambda path: path.name)
+def test_actions_do_no_input_or_output_of_their_own(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert not {"yaml", "ansible_runner", "heatclient", "subprocess"} & {name.split(".")[0] for name in imported(path)}
+    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    assert "open" not in called
+
+
+def test_model_and_exceptions_need_only_the_standard_library() -> None:
+    for name in ("exceptions", "model"):
+        names = {module.split(".")[0] for module in imported(PACKAGE / f"{name}.py")}
+        assert names <= {"__future__", "collections", "dataclasses", "types", "typing"}

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tripleo_ffwd.ansible_run import command, launchers
+from tripleo_ffwd.ansible_run.rundir import RunDir
+from tripleo_ffwd.model import RunSpec
+
+
+def spec(tree: Path, **fields: object) -> RunSpec:
+    values = {"plan": "p", "phase": "run", "playbook": "p.yaml", "tree": str(tree), "digest": "d", **fields}
+    return RunSpec(**values)  # type: ignore[arg-type]
+
+
+def test_callers_environment_is_not_inherited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANSIBLE_STRATEGY", "free")
+    monkeypatch.setenv("OS_PASSWORD", "swordfish")
+    monkeypatch.setenv("LANG", "C")
+    env = command.clean_environment("a-run")
+    assert set(env) <= {"PATH", "HOME", "LANG", "LC_ALL", "FFWD_RUN_ID"}
+    assert (env["FFWD_RUN_ID"], env["LC_ALL"]) == ("a-run", "C.UTF-8")
+
+
+def test_host_keys_are_checked_against_the_trees_file_whatever_its_path(tmp_path: Path) -> None:
+    tree = tmp_path / "a tree %d"
+    tree.mkdir()
+    (tree / "known_hosts").touch()
+    words = shlex.split(command.ssh_args(spec(tree, ssh_key_file="/keys/id")))
+    assert "StrictHostKeyChecking=yes" in words
+    assert f'UserKnownHostsFile="{tmp_path}/a tree %%d/known_hosts"' in words
+    assert "GlobalKnownHostsFile=/dev/null" in words
+    assert "IdentitiesOnly=yes" in words
+    assert words[:2] == ["-F", "/dev/null"]
+
+
+def test_given_known_hosts_file_wins(tmp_path: Path) -> None:
+    words = shlex.split(command.ssh_args(spec(tmp_path, known_hosts_file="/etc/keys")))
+    assert 'UserKnownHostsFile="/etc/keys"' in words
+
+
+def test_host_keys_are_unchecked_only_by_choice(tmp_path: Path) -> None:
+    checked = spec(tmp_path)
+    unchecked = spec(tmp_path, host_key_checking=False)
+    run = RunDir(tmp_path / "run")
+    assert "StrictHostKeyChecking=no" not in command.ssh_args(checked)
+    assert "StrictHostKeyChecking=no" in command.ssh_args(unchecked)
+    assert command.ansible_environment(run, checked, "/c")["ANSIBLE_HOST_KEY_CHECKING"] == "True"
+    assert command.ansible_environment(run, unchecked, "/c")["ANSIBLE_HOST_KEY_CHECKING"] == "False"
+
+
+def test_variables_go_by_file(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.extra_vars.write_text('{"password": "swordfish"}')
+    options = command.options(run, spec(tmp_path, extra_vars_file="/my vars.yaml", check=True))
+    assert shlex.split(options) == ["-e", f"@{run.extra_vars}", "-e", "@/my vars.yaml", "--check"]
+
+
+@pytest.mark.parametrize(("uid", "manager"), [(0, "--system"), (42430, "--user")])
+def test_systemd_unit_is_a_control_group_of_its_own(tmp_path: Path, uid: int, manager: str) -> None:
+    words = launchers.systemd_command(RunDir(tmp_path / "20260101T000000-abc"), uid=uid)
+    assert words[:3] == ["systemd-run", manager, "--unit=tripleo-ffwd-20260101T000000-abc"]
+    assert {"--collect", "--property=KillMode=mixed", "--setenv=FFWD_RUN_ID=20260101T000000-abc"} <= set(words)
+    assert words[words.index("--") + 2 :] == [
+        "-m",
+        "tripleo_ffwd.ansible_run.supervisor",
+        str(tmp_path / "20260101T000000-abc"),
+    ]

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import uuid
+from pathlib import Path
+
+import pytest
+
+from tripleo_ffwd.ansible_run import process_tree
+from tripleo_ffwd.ansible_run.machine import is_alive, stat_process, this_machine
+
+
+def start(run_id: str | None, script: str) -> subprocess.Popen[str]:
+    env = {"PATH": os.environ["PATH"], **({process_tree.MARK: run_id} if run_id else {})}
+    child = subprocess.Popen(["bash", "-c", script], env=env, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    assert child.stdout is not None
+    child.stdout.readline()
+    return child
+
+
+@pytest.fixture
+def stranger() -> subprocess.Popen[str]:
+    return start("another-run", "echo up; exec sleep 1000")
+
+
+def test_marked_processes_and_their_unmarked_children_are_ended_and_no_stranger(
+    stranger: subprocess.Popen[str],
+) -> None:
+    run_id = uuid.uuid4().hex
+    child = start(run_id, "env -i sleep 1000 & (setsid sleep 1000 &); echo up; wait")
+    found = process_tree.scan(run_id)
+    assert len(found) == 3
+    assert process_tree.end_all(run_id) == ()
+    assert process_tree.scan(run_id) == ()
+    child.wait()
+    assert not any(is_alive(one.pid, one.started) for one in found)
+    assert stranger.poll() is None
+    stranger.kill()
+    stranger.wait()
+
+
+def test_mark_is_compared_whole(stranger: subprocess.Popen[str]) -> None:
+    assert process_tree.scan("another-ru") == ()
+    assert len(process_tree.scan("another-run")) == 1
+    stranger.kill()
+    stranger.wait()
+
+
+def test_known_process_is_ended_only_when_it_is_the_same(stranger: subprocess.Popen[str]) -> None:
+    stat = stat_process(stranger.pid)
+    assert stat is not None
+    reused = process_tree.Process(stat.pid, stat.started - 1)
+    assert process_tree.end_all("no-run", known=[reused]) == ()
+    assert stranger.poll() is None
+    assert process_tree.end_all("no-run", known=[process_tree.Process(stat.pid, stat.started)]) == ()
+    assert stranger.wait() == -9
+
+
+def test_zombie_and_reused_pid_are_dead(stranger: subprocess.Popen[str]) -> None:
+    stat = stat_process(stranger.pid)
+    assert stat is not None
+    assert is_alive(stat.pid, stat.started) is True
+    assert is_alive(stat.pid, stat.started + 1) is False
+    stranger.kill()
+    os.waitid(os.P_PID, stranger.pid, os.WEXITED | os.WNOWAIT)
+    assert is_alive(stat.pid, stat.started) is False
+    stranger.wait()
+    assert is_alive(stat.pid, stat.started) is False
+
+
+def test_machine_is_the_same_only_on_the_same_boot() -> None:
+    here = this_machine()
+    assert here.same(this_machine())
+    assert here.boot_id == Path("/proc/sys/kernel/random/boot_id").read_text().strip()

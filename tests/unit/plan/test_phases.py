@@ -1,0 +1,139 @@
+"""Whose turn it is, by the recorded state of the nodes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tripleo_ffwd.exceptions import OutOfTurn
+from tripleo_ffwd.model import PHASE_PLAYBOOKS
+from tripleo_ffwd.plan import phases
+
+CONTROLLERS = ("controller-0", "controller-1")
+COMPUTES = ("compute-0",)
+NODES = CONTROLLERS + COMPUTES
+
+
+class Plan:
+    """A plan's record, driven as the workflows drive it."""
+
+    def __init__(self, work_dir: Path) -> None:
+        self.work_dir = work_dir
+
+    def begin(self, phase: str, nodes=NODES, **options) -> None:
+        names = tuple(self.record.nodes) if phase == "prepare" else nodes
+        phases.begin(self.work_dir, "overcloud", phase, names, execution="e", **options)
+
+    def do(self, phase: str, nodes=NODES, playbooks=None, **options) -> None:
+        self.begin(phase, nodes, **options)
+        done = PHASE_PLAYBOOKS[phase] if playbooks is None else playbooks
+        phases.finish(self.work_dir, "overcloud", phase, () if phase == "prepare" else nodes, done)
+
+    @property
+    def record(self) -> phases.PhaseRecord:
+        return phases.read_record(self.work_dir, "overcloud")
+
+
+@pytest.fixture
+def plan(tmp_path):
+    return Plan(tmp_path)
+
+
+def test_the_whole_journey_in_order(plan):
+    plan.do("prepare")
+    plan.do("run")
+    plan.do("upgrade", CONTROLLERS)
+    plan.do("upgrade", COMPUTES)
+    plan.do("converge")
+    assert {plan.record.state(node, "converge") for node in NODES} == {"finished"}
+    plan.do("prepare")
+    assert plan.record.nodes == {}, "a new journey begins"
+
+
+def test_run_before_prepare_names_the_nodes(plan):
+    with pytest.raises(OutOfTurn, match="compute-0, controller-0, controller-1 has not finished prepare"):
+        plan.begin("run")
+    plan.begin("prepare")
+    with pytest.raises(OutOfTurn, match="has not finished prepare"):
+        plan.begin("run")
+
+
+def test_run_is_not_repeated_where_it_has_finished(plan):
+    plan.do("prepare")
+    plan.do("run")
+    with pytest.raises(OutOfTurn, match="has finished run already"):
+        plan.begin("run")
+
+
+def test_a_run_that_failed_may_be_prepared_and_run_again(plan):
+    plan.do("prepare")
+    plan.begin("run")
+    plan.do("prepare")
+    plan.do("run")
+
+
+def test_upgrade_needs_run(plan):
+    plan.do("prepare")
+    with pytest.raises(OutOfTurn, match="compute-0 has not finished run"):
+        plan.begin("upgrade", COMPUTES)
+
+
+def test_converge_names_the_nodes_left_behind_and_records_nothing(plan):
+    plan.do("prepare")
+    plan.do("run")
+    plan.do("upgrade", CONTROLLERS)
+    with pytest.raises(OutOfTurn, match="is out of turn: compute-0 has not finished upgrade"):
+        plan.begin("converge")
+    assert plan.record.state("controller-0", "converge") == ""
+
+
+def test_a_node_is_upgraded_when_all_three_playbooks_have_finished(plan):
+    plan.do("prepare")
+    plan.do("run")
+    for playbook in PHASE_PLAYBOOKS["upgrade"]:
+        assert plan.record.state("compute-0", "upgrade") != "finished"
+        plan.do("upgrade", COMPUTES, playbooks=[playbook])
+    assert plan.record.state("compute-0", "upgrade") == "finished"
+
+
+def test_prepare_after_run_is_out_of_turn(plan):
+    plan.do("prepare")
+    plan.do("run")
+    with pytest.raises(OutOfTurn, match="has finished run"):
+        plan.begin("prepare")
+
+
+def test_upgrade_after_converge_began_is_out_of_turn(plan):
+    plan.do("prepare")
+    plan.do("run")
+    plan.do("upgrade")
+    plan.begin("converge")
+    with pytest.raises(OutOfTurn, match="has started converge"):
+        plan.begin("upgrade", COMPUTES)
+
+
+def test_converge_of_a_plan_without_nodes_says_that_nothing_ran(plan):
+    with pytest.raises(OutOfTurn, match="no node of it has finished run"):
+        plan.begin("converge", ())
+
+
+def test_forcing_needs_a_reason_which_is_recorded(plan):
+    plan.do("prepare")
+    plan.do("run")
+    plan.begin("converge", force_reason="computes are gone for good")
+    (forced,) = plan.record.forced
+    assert forced["reason"] == "computes are gone for good"
+    assert forced["nodes"] == sorted(NODES)
+
+
+def test_a_dry_run_records_nothing(plan):
+    plan.do("prepare")
+    plan.begin("run", dry_run=True)
+    assert plan.record.nodes == {}
+
+
+def test_the_stack_is_remembered(plan):
+    plan.do("prepare", stack="cloud-7")
+    plan.do("run")
+    assert plan.record.stack == "cloud-7"

@@ -1,0 +1,213 @@
+"""What the stages of the small overcloud are, and what stands in them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tripleo_ffwd.cli.main import main
+from tripleo_ffwd.playbook_gen import pipeline
+from tripleo_ffwd.playbook_gen.options import GenerateOptions
+
+DATA = Path(__file__).parent / "data"
+GRAMMAR = re.compile(r"[^/]+/(step\d+|pre|post|host_prep|external|facts)/[\w-]+/(all|bootstrap)")
+FFU, UPGRADE = "fast_forward_upgrade_playbook.yaml", "upgrade_steps_playbook.yaml"
+DEPLOY = "deploy_steps_playbook.yaml"
+
+
+def compile_plays(outputs: Any, playbook: str, **options: Any) -> dict[str, dict[str, Any]]:
+    tree = pipeline.compile_playbooks(outputs, GenerateOptions(**options))
+    return {play["name"]: play for play in yaml.safe_load(dict(tree.files)[playbook])}
+
+
+def names(play: dict[str, Any]) -> list[str]:
+    return [task.get("name", "") for task in play["tasks"]]
+
+
+def test_the_whole_tree_is_the_golden_one(outputs: dict[str, Any]) -> None:
+    tree = pipeline.compile_playbooks(outputs, GenerateOptions(ssh_user="heat-admin", ssh_port=2222))
+    shown = {
+        path: text for path, text in tree.files if path.endswith(("_playbook.yaml", "inventory.yaml", "known_hosts"))
+    }
+    shown |= {path: text for path, text in tree.files if "/ffwd_" in path}
+    shown["stages"] = json.dumps(tree.manifest["stages"], indent=1)
+    text = "".join(f"### {path}\n{content}\n" for path, content in sorted(shown.items()))
+    golden = DATA / "small_tree.golden"
+    if os.environ.get("UPDATE_GOLDEN"):
+        golden.write_text(text)
+    assert text == golden.read_text()
+
+
+def test_ids_are_unique_and_of_the_grammar(outputs: dict[str, Any]) -> None:
+    stages = pipeline.compile_playbooks(outputs, GenerateOptions()).manifest["stages"]
+    assert all(GRAMMAR.fullmatch(stage["id"]) for stage in stages)
+    assert len({(stage["playbook"], stage["id"]) for stage in stages}) == len(stages)
+
+
+def test_every_play_leaves_out_unselected_hosts_but_that_of_the_facts(outputs: dict[str, Any]) -> None:
+    for playbook in (FFU, UPGRADE, DEPLOY):
+        for name, play in compile_plays(outputs, playbook).items():
+            assert play["hosts"].endswith(":!ffwd_unselected") or "/facts/" in name, name
+
+
+def test_only_releases_before_the_last_are_run_through(outputs: dict[str, Any]) -> None:
+    tree = pipeline.compile_playbooks(outputs, GenerateOptions(phase="run"))
+    assert tree.manifest["releases"] == ["ocata", "pike", "queens"]
+    assert {stage["release"] for stage in tree.manifest["stages"] if stage["step"] is not None} == {
+        "ocata",
+        "pike",
+    }
+
+
+def test_releases_left_open_are_taken_from_the_option(outputs: dict[str, Any]) -> None:
+    outputs["RoleConfig"]["fast_forward_upgrade_playbook"][0]["tasks"][0]["set_fact"]["releases"] = {"get_param": "R"}
+    tree = pipeline.compile_playbooks(outputs, GenerateOptions(phase="run", releases=("x1", "x2", "x3")))
+    assert {stage["release"] for stage in tree.manifest["stages"] if stage["step"] is not None} == {
+        "x1",
+        "x2",
+    }
+
+
+def test_a_false_task_goes_unless_it_registers(outputs: dict[str, Any]) -> None:
+    play = compile_plays(outputs, FFU)["ocata/step1/Controller/all"]
+    assert "probe api" in names(play)  # its skip overwrites the variable
+    assert "remember api" not in names(play)
+    assert "in every step" in names(play)  # step stands in its changed_when only
+    assert play["vars"] == {"release": "ocata", "step": "1"}
+
+
+def test_the_bootstrap_node_is_decided_once_at_run_time(outputs: dict[str, Any]) -> None:
+    (task,) = compile_plays(outputs, FFU)["ocata/step6/Controller/bootstrap"]["tasks"]
+    assert task["when"] == ["is_bootstrap_node|bool"]
+
+
+def test_a_fact_named_as_a_loop_variable_does_not_outrank_it(outputs: dict[str, Any]) -> None:
+    plays = compile_plays(outputs, UPGRADE)
+    (task,) = plays["-/step4/Controller/all"]["tasks"]
+    assert task["vars"] == {"step": "4"}
+
+
+@pytest.mark.parametrize(
+    ("release", "option", "order"),
+    [("queens", "", "sorted"), ("stein", "", "written"), ("queens", "written", "written")],
+)
+def test_task_order_is_that_of_the_release(outputs: dict[str, Any], release: str, option: str, order: str) -> None:
+    facts = outputs["RoleConfig"]["fast_forward_upgrade_playbook"][0]["tasks"][0]["set_fact"]
+    facts["releases"] = ["ocata", "pike", release]
+    tree = pipeline.compile_playbooks(outputs, GenerateOptions(task_order=option))
+    tasks = yaml.safe_load(dict(tree.files)["Controller/fast_forward_upgrade_tasks.yaml"])
+    assert tree.manifest["task_order"] == order
+    # Tasks whose `when` has no number that the old writer sees come first there.
+    assert [task["name"] for task in tasks[:2]] == (
+        ["reads mixed", "in every step"] if order == "sorted" else ["probe api", "remember api"]
+    )
+
+
+def test_external_tasks_run_in_converge_and_not_in_upgrade(outputs: dict[str, Any]) -> None:
+    assert "-/step1/undercloud/all" in compile_plays(outputs, DEPLOY, phase="converge")
+    assert "-/step1/undercloud/all" not in compile_plays(outputs, DEPLOY, phase="upgrade")
+
+
+@pytest.mark.parametrize(
+    ("port", "line"), [(22, "192.0.2.10,ctl-0.example,ctl-0 "), (2222, "[192.0.2.10]:2222,[ctl-0")]
+)
+def test_known_hosts_match_the_port(outputs: dict[str, Any], port: int, line: str) -> None:
+    text = dict(pipeline.compile_playbooks(outputs, GenerateOptions(ssh_port=port)).files)["known_hosts"]
+    assert text.startswith(line)
+    assert text.count("\n") == 1  # the host without a key is left out
+
+
+def test_blacklisted_servers_are_left_out(outputs: dict[str, Any]) -> None:
+    text = dict(pipeline.compile_playbooks(outputs, GenerateOptions()).files)["inventory.yaml"]
+    assert "ctl-1" in text
+    assert "ctl-2" not in text
+
+
+def test_old_idioms_become_equal_new_ones(outputs: dict[str, Any]) -> None:
+    outputs["RoleData"]["Compute"]["upgrade_tasks"] = [
+        {"name": "old", "shell": "x", "args": {"warn": False}, "when": ["a|succeeded", "b.stdout", "'|changed' in c"]},
+        {"name": "in a template", "set_fact": {"d": "{{ a | failed }} |failed"}, "when": "e"},
+    ]
+    tree = pipeline.compile_playbooks(outputs, GenerateOptions(phase="upgrade"))
+    old, template = yaml.safe_load(dict(tree.files)["Compute/upgrade_tasks.yaml"])
+    assert old == {"name": "old", "shell": "x", "when": ["a is succeeded", "(b.stdout) is truthy", "'|changed' in c"]}
+    assert template["set_fact"] == {"d": "{{ a is failed }} |failed"}
+    assert template["when"] == "(e | bool) if e is string else (e is truthy)"
+    assert {note["task"] for note in tree.manifest["rewritten"]} >= {"old", "in a template"}
+
+
+def test_missing_deployments_are_told(outputs: dict[str, Any]) -> None:
+    outputs["RoleConfig"]["deploy_steps_playbook"] += (
+        "- hosts: overcloud\n  tasks:\n    - include_tasks: deployments.yaml\n"
+        "      with_items: \"{{ lookup('vars', 'pre_deployments_' + tripleo_role_name, default=[]) }}\"\n"
+    )
+    missing = pipeline.compile_playbooks(outputs, GenerateOptions()).manifest["missing_inputs"]
+    assert {item["playbook"] for item in missing} == {DEPLOY}
+    assert any("deployments.yaml" in item["what"] for item in missing)
+
+
+def test_the_command_line_writes_the_same_bytes_twice_and_errors_are_one_line(
+    outputs: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "outputs.json"
+    path.write_text(json.dumps(outputs))
+    for name in ("one", "two"):
+        assert main(["generate", "--outputs", str(path), "--output-dir", str(tmp_path / name)]) == 0
+    one, two = ({p.name: p.read_bytes() for p in (tmp_path / n).rglob("*") if p.is_file()} for n in ("one", "two"))
+    assert one == two
+    assert len(capsys.readouterr().out.splitlines()) == 6
+    del outputs["RoleData"]
+    path.write_text(json.dumps(outputs))
+    assert main(["generate", "--outputs", str(path), "--output-dir", str(tmp_path / "three")]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1 and "RoleData" in said[0]
+    assert not (tmp_path / "three").exists()
+
+
+@pytest.mark.parametrize("form", ["table", "json", "html"])
+def test_preview_shows_every_stage_and_writes_nothing(
+    form: str, outputs: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "outputs.json"
+    path.write_text(json.dumps([{"output_key": key, "output_value": value} for key, value in outputs.items()]))
+    assert main(["preview", "--outputs", str(path), "--phase", "run", "--format", form]) == 0
+    shown = capsys.readouterr().out
+    for stage in pipeline.compile_playbooks(outputs, GenerateOptions(phase="run")).manifest["stages"]:
+        assert stage["id"] in shown
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_play_that_sees_all_its_hosts_is_cut_by_step_only(outputs: dict[str, Any]) -> None:
+    outputs["RoleData"]["Controller"]["upgrade_tasks"][1]["run_once"] = True
+    plays = compile_plays(outputs, UPGRADE)
+    stages = [name for name in plays if "/step" in name and not name.startswith("gate")]
+    assert stages == [f"-/step{step}/overcloud/all" for step in range(1, 6)]  # step 0 has nothing to do
+    tree = pipeline.compile_playbooks(outputs, GenerateOptions())
+    includes = [text for path, text in tree.files if path.startswith("Controller/ffwd_upgrade_step2")]
+    assert any("upgrade in step 2" in text for text in includes)
+
+
+@pytest.mark.parametrize("keyword", [{"serial": 1}, {"strategy": "free"}, {"handlers": [{"name": "h", "debug": {}}]}])
+def test_a_play_that_would_behave_otherwise_stays_whole(outputs: dict[str, Any], keyword: dict[str, Any]) -> None:
+    play = yaml.safe_load(outputs["RoleConfig"]["upgrade_steps_playbook"])[0]
+    outputs["RoleConfig"]["upgrade_steps_playbook"] = [{**play, **keyword}]
+    plays = compile_plays(outputs, UPGRADE)
+    assert [name for name in plays if not name.startswith("gate")] == ["-/facts/overcloud/all", "-/pre/overcloud/all"]
+    (task,) = plays["-/pre/overcloud/all"]["tasks"]
+    assert task["include_tasks"] == "upgrade_steps_tasks.yaml"
+    assert task["with_sequence"] == "start=0 end=5"
+
+
+def test_an_include_that_only_the_run_can_decide_is_kept(outputs: dict[str, Any]) -> None:
+    outputs["RoleConfig"]["upgrade_steps_tasks"] += "- include_tasks: '{{ extra }}.yaml'\n  when: extra is defined\n"
+    (task,) = compile_plays(outputs, UPGRADE)["-/step0/overcloud/all"]["tasks"]
+    assert task["vars"] == {"step": "0"}  # what is included may set anything
+    tree = pipeline.compile_playbooks(outputs, GenerateOptions())
+    (kept,) = yaml.safe_load(dict(tree.files)[task["include_tasks"]])
+    assert kept == {"include_tasks": "{{ extra }}.yaml", "when": "extra is defined"}

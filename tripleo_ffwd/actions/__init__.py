@@ -1,0 +1,1 @@
+"""Mistral actions: thin adapters between a workflow context and the planes below."""

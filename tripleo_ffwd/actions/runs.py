@@ -1,0 +1,176 @@
+"""Actions about one ansible-playbook run: start it, say where it stands, cancel it. None of them waits for its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tripleo_ffwd.actions import selection
+from tripleo_ffwd.actions.base import Caller, FfwdAction
+from tripleo_ffwd.ansible_run import launchers, runs
+from tripleo_ffwd.exceptions import InvalidInput, NotFound
+from tripleo_ffwd.model import RunSpec
+from tripleo_ffwd.plan import lock
+
+
+class StartPlaybookAction(FfwdAction):
+    """Start a playbook under a supervisor of its own, or attach to the live run of the same playbook and nodes.
+
+    :param plan: name of the plan.
+    :param phase: run, upgrade or converge.
+    :param playbook: file name of the playbook.
+    :param tree: directory that ``ffwd.generate_playbooks`` returned.
+    :param digest: digest that ``ffwd.generate_playbooks`` returned.
+    :param owner: id of the root execution.
+    :param targets: names of the nodes; empty for all.
+    :param ssh_user: user on the nodes; [ffwd] ssh_user by default.
+    :param ssh_key_file: path of the private key on the executor; [ffwd] ssh_key_file by default.
+    :param tags: run only what has one of these tags (comma-separated).
+    :param skip_tags: leave out what has one of these tags (comma-separated).
+    :param extra_vars: variables for the playbook. They are kept in Mistral's database: put secrets into a file.
+    :param extra_vars_file: path on the executor of a file of variables.
+    :param dry_run: Ansible's check mode.
+    :param resume: go on where an interrupted run stopped; not in this version.
+    :param timeout: seconds after which the run is ended; [ffwd] run_timeout by default.
+    :returns: ``{run_id, run_dir, attached, timeout}``.
+    """
+
+    def __init__(
+        self,
+        plan: str,
+        phase: str,
+        playbook: str,
+        tree: str,
+        digest: str,
+        owner: str = "",
+        targets: list[str] | None = None,
+        ssh_user: str | None = None,
+        ssh_key_file: str | None = None,
+        tags: str | None = None,
+        skip_tags: str | None = None,
+        extra_vars: dict[str, Any] | None = None,
+        extra_vars_file: str | None = None,
+        dry_run: bool = False,
+        resume: bool = False,
+        timeout: int | None = None,
+    ):
+        self.plan = plan
+        self.phase = phase
+        self.playbook = playbook
+        self.tree = tree
+        self.digest = digest
+        self.owner = owner
+        self.targets = targets
+        self.ssh_user = ssh_user
+        self.ssh_key_file = ssh_key_file
+        self.tags = tags
+        self.skip_tags = skip_tags
+        self.extra_vars = extra_vars
+        self.extra_vars_file = extra_vars_file
+        self.dry_run = dry_run
+        self.resume = resume
+        self.timeout = timeout
+
+    def act(self, caller: Caller) -> dict[str, Any]:
+        if self.resume:
+            raise InvalidInput(
+                "resume is not there in this version",
+                where="resume",
+                remedy="Start the phase again without it: a live run is attached to, an ended one is started anew",
+            )
+        if self.extra_vars is not None and not isinstance(self.extra_vars, dict):
+            raise InvalidInput("extra_vars must be a mapping", where="extra_vars", remedy="Give it as a JSON object")
+        lock.check_owner(caller.work_dir, self.plan, self.owner)
+        status, attached = runs.start(
+            caller.work_dir,
+            self._spec(caller),
+            launcher=caller.conf.launcher,
+            heartbeat_interval=caller.conf.heartbeat_interval,
+            heartbeat_stale=caller.conf.heartbeat_stale,
+        )
+        return {
+            "run_id": status.run_id,
+            "run_dir": status.run_dir,
+            "attached": attached,
+            "timeout": self.timeout or caller.conf.run_timeout,
+        }
+
+    def _spec(self, caller: Caller) -> RunSpec:
+        conf = caller.conf
+        return RunSpec(
+            plan=self.plan,
+            phase=self.phase,
+            playbook=self.playbook,
+            tree=self.tree,
+            digest=self.digest,
+            targets=tuple(sorted(self.targets or ())),
+            owner=self.owner,
+            ssh_user=self.ssh_user or conf.ssh_user,
+            ssh_key_file=self.ssh_key_file or conf.ssh_key_file,
+            known_hosts_file=conf.ssh_known_hosts_file,
+            host_key_checking=conf.ssh_host_key_checking,
+            forks=conf.forks,
+            timeout=self.timeout or conf.run_timeout,
+            tags=self.tags or "",
+            skip_tags=self.skip_tags or "",
+            extra_vars=self.extra_vars or {},
+            extra_vars_file=self.extra_vars_file or "",
+            check=self.dry_run,
+        )
+
+
+class GetPlaybookStatusAction(FfwdAction):
+    """Say where a run stands; what can't be told gives the state ``unknown``, never an error.
+
+    :param run_dir: directory that ``ffwd.start_playbook`` returned.
+    :returns: counts, stage, failed tasks; ``state`` (live, finished, interrupted, unknown), ``settled``, ``succeeded``.
+    """
+
+    def __init__(self, run_dir: str):
+        self.run_dir = run_dir
+
+    def act(self, caller: Caller) -> dict[str, Any]:
+        return runs.status(Path(self.run_dir), heartbeat_stale=caller.conf.heartbeat_stale).to_dict()
+
+
+class CancelPlaybookAction(FfwdAction):
+    """Ask the supervisor of a run, or of every live run of a plan, to end it and everything that belongs to it.
+
+    :param run_dir: directory of the run; or
+    :param plan: name of the plan whose live runs are meant.
+    :returns: ``{cancelled}``: ids of the runs that were asked to end. Poll ``ffwd.get_playbook_status`` for the end.
+    """
+
+    def __init__(self, run_dir: str = "", plan: str = ""):
+        self.run_dir = run_dir
+        self.plan = plan
+
+    def act(self, caller: Caller) -> dict[str, Any]:
+        if bool(self.run_dir) == bool(self.plan):
+            raise InvalidInput("Give exactly one of run_dir and plan")
+        if self.run_dir:
+            if not Path(self.run_dir).is_dir():
+                raise NotFound("There is no such run", where=self.run_dir, remedy="See `tripleo-ffwd run list`")
+            return {"cancelled": [runs.cancel(Path(self.run_dir)).run_id]}
+        live = [run for run in selection.plan_runs(caller, self.plan) if not run.settled]
+        return {"cancelled": [runs.cancel(Path(run.run_dir)).run_id for run in live]}
+
+
+class CheckLauncherAction(FfwdAction):
+    """Say how this executor starts the supervisors of runs, and whether it could now; starts nothing.
+
+    :returns: ``{launcher, usable, message, work_dir}``.
+    """
+
+    def __init__(self) -> None:
+        pass
+
+    def act(self, caller: Caller) -> dict[str, Any]:
+        launcher = caller.conf.launcher
+        obstacle = launchers.obstacle(launcher, caller.work_dir)
+        return {
+            "launcher": launcher,
+            "usable": not obstacle,
+            "message": obstacle,
+            "work_dir": str(caller.work_dir),
+        }

@@ -1,0 +1,85 @@
+"""What a phase is for: its playbooks, the nodes that roles or names select, the plan's runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tripleo_ffwd.actions.base import Caller
+from tripleo_ffwd.ansible_run import runs
+from tripleo_ffwd.exceptions import InvalidInput
+from tripleo_ffwd.model import PHASE_PLAYBOOKS, RunStatus
+from tripleo_ffwd.plan import outputs as stored_outputs
+from tripleo_ffwd.plan.phases import read_record
+from tripleo_ffwd.playbook_gen.hosts import hosts_by_role
+
+
+def plan_runs(caller: Caller, plan: str) -> tuple[RunStatus, ...]:
+    """Return the runs of a plan, oldest first."""
+    return runs.list_runs(caller.work_dir, plan, heartbeat_stale=caller.conf.heartbeat_stale)
+
+
+def stack_name(caller: Caller, plan: str, stack: str) -> str:
+    """Return the name of the plan's stack: the given one, the remembered one, or the plan's own name."""
+    return stack or read_record(caller.work_dir, plan).stack or plan
+
+
+def playbooks_of(phase: str, playbook: str) -> tuple[str, ...]:
+    """Return the playbooks that ``playbook`` (``all`` or a name) means in the phase."""
+    return PHASE_PLAYBOOKS[phase] if playbook == "all" else (playbook,)
+
+
+def check_playbook(phase: str, playbook: str) -> None:
+    """Refuse a playbook that is not one of the phase.
+
+    Raises:
+        InvalidInput: names the playbooks that are.
+    """
+    if playbook != "all" and playbook not in PHASE_PLAYBOOKS[phase]:
+        raise InvalidInput(
+            f"{playbook!r} is not a playbook of phase {phase}",
+            where="playbook",
+            remedy=f"Use all or one of {', '.join(PHASE_PLAYBOOKS[phase])}",
+        )
+
+
+def select(
+    caller: Caller, phase: str, outputs: str, roles: Sequence[str] | None, nodes: Sequence[str] | None
+) -> tuple[str, ...]:
+    """Return the names of the nodes that a phase is for, in the order of the roles.
+
+    Args:
+        caller: the action's surroundings.
+        phase: only upgrade is for a part of the nodes; it needs exactly one of `roles` and `nodes`.
+        outputs: digest of stored outputs.
+        roles, nodes: lists of names.
+
+    Raises:
+        InvalidInput: both or none were given, or a name is unknown; names it and those that are known.
+        MalformedOutputs: the outputs don't tell the nodes.
+    """
+    by_role = hosts_by_role(stored_outputs.read(caller.work_dir, outputs))
+    everything = tuple(host for hosts in by_role.values() for host in hosts)
+    if phase != "upgrade":
+        return everything
+    for name, value in (("roles", roles), ("nodes", nodes)):
+        if value is not None and (not isinstance(value, list) or not all(isinstance(v, str) for v in value)):
+            raise InvalidInput(f"{name} must be a list of names, not {value!r}", where=name)
+    if bool(roles) == bool(nodes):
+        raise InvalidInput("upgrade takes exactly one of roles and nodes", remedy="Give a list of one or more names")
+    if roles:
+        _check_known("role", roles, by_role)
+        return tuple(host for role, hosts in by_role.items() if role in roles for host in hosts)
+    wanted = nodes or ()
+    _check_known("node", wanted, everything)
+    return tuple(host for host in everything if host in wanted)
+
+
+def _check_known(kind: str, names: Sequence[str], known: Sequence[str] | dict[str, tuple[str, ...]]) -> None:
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise InvalidInput(
+            f"Unknown {kind}{'s' if len(unknown) > 1 else ''}: {', '.join(unknown)}",
+            where=f"{kind}s",
+            remedy=f"The overcloud has {', '.join(known)}",
+            unknown=unknown,
+        )

@@ -1,0 +1,83 @@
+"""Actions about the overcloud's stack: update it, say where it stands, fetch its outputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tripleo_ffwd import heat
+from tripleo_ffwd.actions import selection
+from tripleo_ffwd.actions.base import Caller, FfwdAction
+from tripleo_ffwd.exceptions import FfwdError, NotFound
+from tripleo_ffwd.plan import lock
+from tripleo_ffwd.plan import outputs as stored_outputs
+from tripleo_ffwd.plan.store import PlanStore, check_name
+
+
+class UpdateStackAction(FfwdAction):
+    """Start an update of the stack from the plan's current version; refused while Heat works on the stack.
+
+    :param plan: name of the plan.
+    :param owner: id of the root execution.
+    :param stack: name of the stack, by default that of the last prepare, else the plan's name; it must
+        exist: nothing is created.
+    :param timeout: minutes after which Heat gives the update up.
+    :returns: ``{stack, stack_id, marker}``: what ``ffwd.get_stack_status`` wants.
+    """
+
+    def __init__(self, plan: str, owner: str, stack: str = "", timeout: int = 240):
+        self.plan = plan
+        self.owner = owner
+        self.stack = stack
+        self.timeout = timeout
+
+    def act(self, caller: Caller) -> dict[str, Any]:
+        lock.check_owner(caller.work_dir, self.plan, self.owner)
+        stack = selection.stack_name(caller, self.plan, self.stack)
+        version = PlanStore(caller.work_dir).current(self.plan)
+        client = heat.connect(caller.conf, caller.security)
+        bundle = heat.build_bundle(version.template_path, version.environment_paths)
+        started = heat.update(client, stack, bundle, timeout_mins=self.timeout)
+        return {"stack": stack, "stack_id": started.stack_id, "marker": started.marker}
+
+
+class GetStackStatusAction(FfwdAction):
+    """Say where the stack stands; a service that does not answer gives the state ``unknown``, not an error.
+
+    :param stack: name or id of the stack.
+    :param marker: what ``ffwd.update_stack`` returned: an older update's end does not count.
+    :returns: ``{state, settled, succeeded, status, reason, failures, message}``; state is ``in_progress``,
+        ``complete``, ``failed`` or ``unknown``; failures are the failed resources ``{path, type, status, reason}``.
+    """
+
+    def __init__(self, stack: str, marker: str = ""):
+        self.stack = stack
+        self.marker = marker
+
+    def act(self, caller: Caller) -> dict[str, Any]:
+        try:
+            client = heat.connect(caller.conf, caller.security)
+            return heat.poll(client, self.stack, marker=self.marker)
+        except NotFound:
+            raise
+        except FfwdError as error:
+            return {"state": "unknown", "settled": False, "succeeded": False, "message": str(error)}
+
+
+class QueryOutputsAction(FfwdAction):
+    """Fetch the stack's outputs and store them on disk.
+
+    :param plan: name of the plan.
+    :param stack: name of the stack, by default that of the last prepare, else the plan's name.
+    :returns: ``{outputs, stack, count}``: their digest, the stack's name, how many there are.
+    """
+
+    def __init__(self, plan: str, stack: str = ""):
+        self.plan = plan
+        self.stack = stack
+
+    def act(self, caller: Caller) -> dict[str, Any]:
+        check_name(self.plan)
+        stack = selection.stack_name(caller, self.plan, self.stack)
+        client = heat.connect(caller.conf, caller.security)
+        found = heat.get_outputs(client, stack)
+        return {"outputs": stored_outputs.save(caller.work_dir, found), "stack": stack, "count": len(found)}

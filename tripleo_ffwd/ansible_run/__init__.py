@@ -1,0 +1,1 @@
+"""The durable execution of Ansible playbooks: run directory, ledger, supervisor, process tree."""

@@ -1,0 +1,128 @@
+"""How ansible-playbook is called for a run: environment, options and files; starts nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+from tripleo_ffwd.ansible_run.process_tree import MARK
+from tripleo_ffwd.ansible_run.rundir import RunDir, write_json
+from tripleo_ffwd.ansible_run.tree import INVENTORY, Tree
+from tripleo_ffwd.exceptions import ConfigurationError
+from tripleo_ffwd.model import UNSELECTED_GROUP, RunSpec
+
+INHERITED = ("PATH", "HOME", "LANG")
+CONNECT_TIMEOUT = 20
+
+
+def clean_environment(run_id: str) -> dict[str, str]:
+    """Return the environment of a run's processes: a few inherited variables, the mark, nothing of the caller's."""
+    env = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    path = env.get("PATH") or os.defpath
+    # The ansible-playbook of our own virtual environment comes first, then what PATH has.
+    env["PATH"] = os.pathsep.join([str(Path(sys.prefix) / "bin"), path])
+    if "utf-8" not in env.get("LANG", "").lower().replace("utf8", "utf-8"):
+        env["LC_ALL"] = "C.UTF-8"  # Ansible refuses to run in any other encoding
+    return {**env, MARK: run_id}
+
+
+def require_ansible() -> None:
+    """Raise ConfigurationError when there is no ansible-playbook to call."""
+    if shutil.which("ansible-playbook") is None:
+        raise ConfigurationError(
+            "ansible-playbook is not installed", where=os.environ.get("PATH", ""), remedy="Install ansible-core"
+        )
+
+
+def _option(name: str, value: str) -> str:
+    """Return an ssh option; ssh splits its value at blanks and expands percent signs, the shell's words come on top."""
+    return "-o " + shlex.quote(f'{name}="{value.replace("%", "%%")}"')
+
+
+def ssh_args(spec: RunSpec) -> str:
+    """Return ssh's options for a run: nothing from the user's configuration, host keys checked against one file."""
+    options = [
+        "-F /dev/null",
+        "-o ControlMaster=auto",
+        "-o ControlPersist=60s",
+        f"-o ConnectTimeout={CONNECT_TIMEOUT}",
+        "-o ServerAliveInterval=15",
+        "-o ServerAliveCountMax=4",
+        "-o GlobalKnownHostsFile=/dev/null",
+    ]
+    if spec.host_key_checking:
+        options.append("-o StrictHostKeyChecking=yes")
+        known_hosts = spec.known_hosts_file or str(Path(spec.tree) / "known_hosts")
+        if spec.known_hosts_file or Path(known_hosts).exists():
+            options.append(_option("UserKnownHostsFile", known_hosts))
+    else:
+        options += ["-o StrictHostKeyChecking=no", "-o UserKnownHostsFile=/dev/null"]
+    if spec.ssh_key_file:
+        options.append("-o IdentitiesOnly=yes")
+    return " ".join(options)
+
+
+def ansible_environment(run: RunDir, spec: RunSpec, control_dir: str) -> dict[str, str]:
+    """Return the settings of Ansible as environment variables; no configuration file is read.
+
+    Args:
+        run: its directory holds Ansible's temporary files.
+        spec: what is run.
+        control_dir: a short, private directory for ssh's control sockets (a socket's path has 108 bytes).
+    """
+    env = {
+        "ANSIBLE_CONFIG": str(run.private / "ansible.cfg"),
+        "ANSIBLE_LOCAL_TEMP": str(run.private / "tmp"),
+        "ANSIBLE_CACHE_PLUGIN": "memory",
+        "ANSIBLE_RETRY_FILES_ENABLED": "False",
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_NOCOWS": "1",
+        "ANSIBLE_PIPELINING": "True",
+        "ANSIBLE_TIMEOUT": str(CONNECT_TIMEOUT),
+        "ANSIBLE_HOST_KEY_CHECKING": str(spec.host_key_checking),
+        "ANSIBLE_SSH_ARGS": ssh_args(spec),
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": control_dir,
+        "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "True",
+        "PYTHONDONTWRITEBYTECODE": "1",  # the tree is read-only
+    }
+    if spec.ssh_user:
+        env["ANSIBLE_REMOTE_USER"] = spec.ssh_user
+    if spec.ssh_key_file:
+        env["ANSIBLE_PRIVATE_KEY_FILE"] = spec.ssh_key_file
+    return env
+
+
+def options(run: RunDir, spec: RunSpec) -> str:
+    """Return the command line's options; variables go by file, never by value: others can read a command line."""
+    words = []
+    if run.extra_vars.exists():
+        words += ["-e", f"@{run.extra_vars}"]
+    if spec.extra_vars_file:
+        words += ["-e", f"@{spec.extra_vars_file}"]
+    if spec.check:
+        words.append("--check")
+    return shlex.join(words)
+
+
+def prepare(run: RunDir, spec: RunSpec, tree: Tree) -> list[str]:
+    """Write ansible-runner's private files; return the inventories to use."""
+    for directory in (run.private, run.private / "tmp", run.private / "env"):
+        directory.mkdir(mode=0o700, exist_ok=True)
+    (run.private / "ansible.cfg").touch(mode=0o600)
+    # What ansible-runner prints and keeps by itself is turned off: events are taken one by one, the log is ours.
+    settings = {"suppress_output_file": True, "suppress_ansible_output": True, "pexpect_timeout": 1}
+    write_json(run.private / "env" / "settings", settings, durable=False)
+    inventories = [str(tree.path / INVENTORY)]
+    unselected = tree.unselected(spec.targets)
+    if unselected:
+        # YAML, and so JSON: read by the same inventory plugin as the tree's own.
+        path = run.private / "unselected.yaml"
+        text = json.dumps({UNSELECTED_GROUP: {"hosts": {host: {} for host in unselected}}})
+        path.touch(mode=0o600)
+        path.write_text(text + "\n", encoding="utf-8")
+        inventories.append(str(path))
+    return inventories

@@ -1,0 +1,288 @@
+"""Runs, as the rest of the package uses them: start, status, cancel, list, fence."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from tripleo_ffwd.ansible_run import launchers, process_tree, rundir
+from tripleo_ffwd.ansible_run.machine import Machine, this_machine
+from tripleo_ffwd.ansible_run.rundir import RUNS, RunDir
+from tripleo_ffwd.ansible_run.status import give_up, read_status
+from tripleo_ffwd.ansible_run.tree import load
+from tripleo_ffwd.exceptions import FfwdError, InvalidInput, LaunchFailed, NotFound, RunActive, WriteRefused
+from tripleo_ffwd.model import RunSpec, RunStatus
+
+POLL = 0.05
+LOG_TAIL = 600
+HEARTBEAT_STALE = 60
+
+
+def start(
+    work_dir: Path,
+    spec: RunSpec,
+    *,
+    launcher: str,
+    heartbeat_interval: int,
+    heartbeat_stale: int,
+    wait: float = 15,
+) -> tuple[RunStatus, bool]:
+    """Start a run, or attach to the live one of the same key (plan, phase, playbook, digest, targets, batch).
+
+    Args:
+        work_dir: the [ffwd] work_dir.
+        spec: what to run.
+        launcher: ``systemd``, ``supervisord`` or ``detach``.
+        heartbeat_interval: seconds between two heartbeats.
+        heartbeat_stale: seconds without one after which a run that can't be looked at is unknown.
+        wait: seconds within which the supervisor must have taken the run over.
+
+    Returns:
+        The status, and whether it is that of a run that was live already.
+
+    Raises:
+        InvalidInput: the spec is wrong; nothing was made.
+        RunActive: another run of the plan is live, or may be.
+        LaunchFailed: the supervisor didn't start; the run is settled as never started.
+        WriteRefused: work_dir can't be written.
+    """
+    _validate(spec)
+    work_dir = work_dir.resolve()
+    with _lock(work_dir, wait):
+        live = _find_live(work_dir, spec, heartbeat_stale)
+        if live is not None:
+            return live, True
+        launch = {
+            "created": time.time(),
+            "launcher": launcher,
+            "heartbeat_interval": heartbeat_interval,
+            "heartbeat_stale": heartbeat_stale,
+            "starter": {**vars(this_machine()), "pid": os.getpid()},
+        }
+        run = rundir.create(work_dir, spec, launch)
+        try:
+            launchers.launch(launcher, run, work_dir)
+        except FfwdError as error:
+            _settle(run, str(error))
+            raise
+        return _await_takeover(run, heartbeat_stale, wait), False
+
+
+@contextlib.contextmanager
+def _lock(work_dir: Path, wait: float) -> Iterator[None]:
+    runs = work_dir / RUNS
+    try:
+        work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # the mode is not that of parents made on the way
+        runs.mkdir(mode=0o700, exist_ok=True)
+        lock = FileLock(runs / ".lock", timeout=wait + 15, mode=0o600)
+        lock.acquire()
+    except Timeout as error:
+        raise RunActive("another run is being started", where=str(runs), remedy="Try again in a moment") from error
+    except OSError as error:
+        raise WriteRefused(f"the lock can't be taken: {error.strerror}", where=str(runs)) from error
+    with lock:
+        yield
+
+
+def _validate(spec: RunSpec) -> None:
+    """Raise InvalidInput when the run can't be as its spec says."""
+    tree = load(Path(spec.tree))
+    if tree.digest != spec.digest:
+        raise InvalidInput(
+            f"the playbooks' digest is {tree.digest}, not {spec.digest}", where=spec.tree, remedy="Generate them again"
+        )
+    if Path(spec.playbook).name != spec.playbook or not (tree.path / spec.playbook).is_file():
+        raise InvalidInput(f"there is no playbook {spec.playbook}", where=spec.tree)
+    if spec.playbook in tree.missing:
+        raise InvalidInput(
+            f"{spec.playbook} can't be started: {tree.missing[spec.playbook]}",
+            where=spec.tree,
+            remedy="Query the outputs with what is missing and generate the playbooks again",
+        )
+    unknown = sorted(set(spec.targets) - tree.hosts)
+    if unknown:
+        raise InvalidInput(f"the inventory has no host {', '.join(unknown)}", where=spec.tree, unknown=unknown)
+    for name, value in (
+        ("ssh_key_file", spec.ssh_key_file),
+        ("known_hosts_file", spec.known_hosts_file),
+        ("extra_vars_file", spec.extra_vars_file),
+    ):
+        if value and not (Path(value).is_file() and os.access(value, os.R_OK)):
+            raise InvalidInput(f"{name} {value} can't be read by this user", remedy="Check its path, owner and mode")
+    if spec.ssh_key_file:
+        info = Path(spec.ssh_key_file).stat()
+        if info.st_uid == os.getuid() and stat.S_IMODE(info.st_mode) & 0o077:
+            raise InvalidInput(
+                f"ssh_key_file {spec.ssh_key_file} is open to others: ssh refuses it",
+                remedy=f"chmod 600 {spec.ssh_key_file}",
+            )
+
+
+def _find_live(work_dir: Path, spec: RunSpec, heartbeat_stale: float) -> RunStatus | None:
+    """Return the live run of the same key; RunActive for any other that is live or may be."""
+    for run in _run_dirs(work_dir):
+        if not run.claim.exists():
+            # We hold the lock, so its starter is dead. Should its supervisor still come, it finds the run given up.
+            _settle(run, "its starter ended before a supervisor took the run over")
+        other = rundir.load_spec(run)
+        if other is not None and other.plan != spec.plan:
+            continue
+        status = read_status(run, heartbeat_stale=heartbeat_stale)
+        if status.settled:
+            continue
+        if status.state == "live" and other is not None and other.key == spec.key:
+            return status
+        what = f"run {status.run_id} ({status.phase} {status.playbook}) of plan {spec.plan} is {status.state}"
+        raise RunActive(
+            f"{what}: {status.message}" if status.message else what,
+            where=str(run.path),
+            remedy=(
+                f"Wait for it, or end it with `tripleo-ffwd run cancel {status.run_id}`"
+                if status.state == "live"
+                else "Look at it from the machine that it runs on, or fence that machine and say so"
+            ),
+            run_id=status.run_id,
+            state=status.state,
+            phase=status.phase,
+            playbook=status.playbook,
+        )
+    return None
+
+
+def _settle(run: RunDir, reason: str) -> bool:
+    """Give an unclaimed run up; False when it is claimed."""
+    try:
+        given_up = give_up(run, reason)
+    except OSError as error:
+        raise WriteRefused(f"the run can't be given up: {error.strerror}", where=str(run.path)) from error
+    if given_up:
+        run.clean()
+    return given_up
+
+
+def _await_takeover(run: RunDir, heartbeat_stale: float, wait: float) -> RunStatus:
+    deadline = time.monotonic() + wait
+    while time.monotonic() < deadline and not run.status.exists():
+        if run.claim.exists() and read_status(run, heartbeat_stale=heartbeat_stale).settled:
+            break
+        time.sleep(POLL)
+    late = f"no supervisor took the run over within {wait:g} s"
+    if not run.claim.exists() and _settle(run, late):
+        raise LaunchFailed(f"{late}{_log_tail(run)}", where=str(run.supervisor_log), remedy="Look at the log")
+    status = read_status(run, heartbeat_stale=heartbeat_stale)
+    if status.state == "interrupted":
+        raise LaunchFailed(f"{status.message}{_log_tail(run)}", where=str(run.supervisor_log), remedy="Look at the log")
+    return status
+
+
+def _log_tail(run: RunDir) -> str:
+    try:
+        text = run.supervisor_log.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+    return f"; its log ends with: {text[-LOG_TAIL:]}" if text else ""
+
+
+def _run_dirs(work_dir: Path) -> list[RunDir]:
+    runs = work_dir.resolve() / RUNS
+    if not runs.is_dir():
+        return []
+    return [RunDir(path) for path in sorted(runs.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+
+
+def status(run_dir: Path, *, heartbeat_stale: float = HEARTBEAT_STALE) -> RunStatus:
+    """Return where a run stands; ``unknown`` with a message where it can't be told. Never raises for a run's files."""
+    return read_status(RunDir(run_dir.absolute()), heartbeat_stale=heartbeat_stale)
+
+
+def cancel(run_dir: Path, *, wait: float = 0, heartbeat_stale: float = HEARTBEAT_STALE, by: str = "") -> RunStatus:
+    """Ask for a run's end; its supervisor sees it within a second, wherever it is.
+
+    Args:
+        run_dir: the run's directory.
+        wait: seconds to wait until the run has settled; 0 returns at once.
+        heartbeat_stale: as for `status`.
+        by: who asks, for the record.
+
+    Raises:
+        NotFound: there is no such run.
+        WriteRefused: the request can't be written.
+    """
+    run = _existing(run_dir)
+    current = read_status(run, heartbeat_stale=heartbeat_stale)
+    if current.settled:
+        return current
+    if run.claim.exists() or not _settle(run, "it was cancelled before it began"):
+        try:
+            rundir.write_once(run.cancel, {"at": rundir.now(), "by": f"by {by or _user()}"})
+        except OSError as error:
+            raise WriteRefused(f"the request can't be written: {error.strerror}", where=str(run.cancel)) from error
+    deadline = time.monotonic() + wait
+    current = read_status(run, heartbeat_stale=heartbeat_stale)
+    while not current.settled and time.monotonic() < deadline:
+        time.sleep(POLL)
+        current = read_status(run, heartbeat_stale=heartbeat_stale)
+    return current
+
+
+def list_runs(
+    work_dir: Path, plan: str | None = None, *, heartbeat_stale: float = HEARTBEAT_STALE
+) -> tuple[RunStatus, ...]:
+    """Return the runs of a plan (all plans by default), newest last."""
+    found = (read_status(run, heartbeat_stale=heartbeat_stale) for run in _run_dirs(work_dir))
+    return tuple(status for status in found if plan is None or status.plan == plan)
+
+
+def fence(run_dir: Path, host: str, reason: str, *, heartbeat_stale: float = HEARTBEAT_STALE) -> RunStatus:
+    """Record the operator's word that the machine of a run is off and stays off: then silence means that it is dead.
+
+    Raises:
+        NotFound: there is no such run.
+        InvalidInput: no reason, or another host than the run's own, or the run is on this very machine.
+        WriteRefused: the word can't be written.
+    """
+    run = _existing(run_dir)
+    claim = rundir.read_json(run.claim) or {}
+    if not reason.strip():
+        raise InvalidInput(
+            "fencing needs a reason", where=run.run_id, remedy="Say how you know that the machine is off"
+        )
+    if host != claim.get("host"):
+        raise InvalidInput(f"the run is on {claim.get('host', 'no machine')}, not on {host}", where=run.run_id)
+    owner = Machine(host, str(claim.get("boot_id", "")), str(claim.get("pid_ns", "")))
+    if owner.same(this_machine()):
+        raise InvalidInput(
+            "the run is on this machine, which is not off",
+            where=run.run_id,
+            remedy=f"tripleo-ffwd run cancel {run.run_id}",
+        )
+    try:
+        rundir.write_json(run.fence, {"at": rundir.now(), "by": _user(), "host": host, "reason": reason.strip()})
+    except OSError as error:
+        raise WriteRefused(f"the word can't be written: {error.strerror}", where=str(run.fence)) from error
+    return read_status(run, heartbeat_stale=heartbeat_stale)
+
+
+def leftovers(run_dir: Path) -> tuple[int, ...]:
+    """Return the pids of what is alive of a run on this machine, without its supervisor: the proof of its end."""
+    return tuple(process.pid for process in process_tree.scan(run_dir.name))
+
+
+def _existing(run_dir: Path) -> RunDir:
+    if not run_dir.is_dir():
+        raise NotFound("there is no such run", where=str(run_dir), remedy="See `tripleo-ffwd run list`")
+    return RunDir(run_dir.absolute())
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

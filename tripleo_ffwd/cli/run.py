@@ -1,0 +1,153 @@
+"""`tripleo-ffwd run list|show|cancel|fence`: the runs of this machine's work_dir, without Mistral."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tripleo_ffwd.ansible_run import runs
+from tripleo_ffwd.ansible_run.rundir import RUNS
+from tripleo_ffwd.cli.supervisord import add_work_dir, work_dir
+from tripleo_ffwd.exceptions import InvalidInput
+from tripleo_ffwd.model import RunStatus
+
+COLOURS = {"live": "cyan", "unknown": "yellow", "interrupted": "red", "successful": "green"}
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser("run", help="look at the runs of playbooks, end them, say that a machine is off")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    listing = _add(verbs, "list", "the runs, newest last", list_runs)
+    listing.add_argument("--plan", help="only those of this plan")
+    for name, text, func in (
+        ("show", "where a run stands", show),
+        ("cancel", "end a run and all its processes", cancel),
+        ("fence", "record that a run's machine is off and stays off", fence),
+    ):
+        _add(verbs, name, text, func).add_argument("run_id", metavar="RUN_ID", help="as `run list` shows it")
+    verbs.choices["cancel"].add_argument(
+        "--wait", type=float, default=30.0, metavar="SECONDS", help="how long to wait for its end (30)"
+    )
+    verbs.choices["fence"].add_argument("--host", required=True, help="the run's machine, as `run show` names it")
+    verbs.choices["fence"].add_argument("--reason", required=True, help="how it is known to be off; is recorded")
+
+
+def _add(
+    verbs: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    text: str,
+    func: Callable[[argparse.Namespace], int],
+) -> argparse.ArgumentParser:
+    parser = verbs.add_parser(name, help=text)
+    add_work_dir(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(func=func)
+    return parser
+
+
+def list_runs(args: argparse.Namespace) -> int:
+    """Print the runs."""
+    found = runs.list_runs(work_dir(args), args.plan)
+    if args.json:
+        print(json.dumps([status.to_dict() for status in found], indent=2))
+        return 0
+    if not found:
+        print(f"no runs in {work_dir(args) / RUNS}")
+        return 0
+    table = Table("run", "plan", "phase", "playbook", "state", "stages", "failed", "started", box=None)
+    for status in found:
+        table.add_row(*_row(status))
+    _console().print(table)
+    return 0
+
+
+def _row(status: RunStatus) -> Sequence[str]:
+    return (
+        status.run_id,
+        status.plan,
+        status.phase,
+        status.playbook,
+        _state(status),
+        f"{status.stages_done}/{status.stages_total}",
+        str(status.failed_total),
+        status.started_at[:19],
+    )
+
+
+def _state(status: RunStatus) -> str:
+    text = status.result or status.state
+    return f"[{COLOURS.get(text, 'red')}]{text}[/]"
+
+
+def _console() -> Console:
+    console = Console()
+    # A pipe has no width: whoever cuts the output into columns wants whole words.
+    return console if console.is_terminal else Console(width=240)
+
+
+def show(args: argparse.Namespace) -> int:
+    """Print one run; exit code 1 when it failed or can't be told."""
+    return _print(runs.status(_run_dir(args)), args)
+
+
+def cancel(args: argparse.Namespace) -> int:
+    """End one run; exit code 1 when it has not settled in time."""
+    status = runs.cancel(_run_dir(args), wait=args.wait)
+    _print(status, args)
+    return 0 if status.settled else 1
+
+
+def fence(args: argparse.Namespace) -> int:
+    """Record that the machine of a run is off."""
+    _print(runs.fence(_run_dir(args), args.host, args.reason), args)
+    return 0
+
+
+def _run_dir(args: argparse.Namespace) -> Path:
+    name: str = args.run_id
+    if Path(name).name != name or name.startswith("."):
+        raise InvalidInput(f"{name} is no run id", remedy="See `tripleo-ffwd run list`")
+    return work_dir(args) / RUNS / name
+
+
+def _print(status: RunStatus, args: argparse.Namespace) -> int:
+    if args.json:
+        print(json.dumps(status.to_dict(), indent=2))
+    else:
+        _describe(status)
+    return 0 if status.state == "live" or status.result == "successful" else 1
+
+
+def _describe(status: RunStatus) -> None:
+    table = Table(box=None, show_header=False)
+    beat = "" if status.heartbeat_age is None or status.settled else f"{status.heartbeat_age:.0f} s ago"
+    for name, value in (
+        ("run", status.run_id),
+        ("plan", status.plan),
+        ("phase", f"{status.phase} {status.playbook}"),
+        ("state", _state(status)),
+        ("message", status.message),
+        ("stage", status.stage),
+        ("stages", f"{status.stages_done} of {status.stages_total}"),
+        ("hosts", f"{status.hosts_done} of {status.hosts_total}"),
+        ("started", status.started_at),
+        ("finished", status.finished_at),
+        ("sign of life", beat),
+        ("directory", status.run_dir),
+    ):
+        if value:
+            table.add_row(f"[bold]{name}[/]", value)
+    console = _console()
+    console.print(table)
+    if status.failed:
+        failed = Table("host", "stage", "task", "message", box=None)
+        for task in status.failed:
+            failed.add_row(task.host, task.stage, task.task, task.message)
+        console.print(failed)
+        console.print(f"{status.failed_total} failed; see {status.failed[0].log}")

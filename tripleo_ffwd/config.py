@@ -1,0 +1,108 @@
+"""The [ffwd] section: oslo.config options and the one place that registers them; nothing is registered at import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from oslo_config import cfg
+
+GROUP = "ffwd"
+
+PATHS = [
+    cfg.StrOpt(
+        "work_dir",
+        default="/var/lib/tripleo-ffwd",
+        help="Directory of plans, generated playbooks and runs. Every Mistral executor must see the same one. "
+        "It is made with mode 0700.",
+    ),
+]
+
+ENDPOINTS = [
+    cfg.StrOpt(
+        "heat_url",
+        default="",
+        help="Heat's endpoint, with the project, e.g. http://192.0.2.1:8004/v1/PROJECT. Empty: from the service "
+        "catalog.",
+    ),
+    cfg.StrOpt(
+        "auth_url",
+        default="",
+        help="Keystone's URL for service credentials of our own. When set, they are used instead of the caller's "
+        "token, so that a phase outlives it.",
+    ),
+    cfg.StrOpt("auth_username", default="", help="User of the service credentials."),
+    cfg.StrOpt("auth_password", default="", secret=True, help="Password of the service credentials."),
+    cfg.StrOpt("auth_project_name", default="", help="Project of the service credentials."),
+    cfg.StrOpt("auth_user_domain_name", default="Default", help="Domain of the user."),
+    cfg.StrOpt("auth_project_domain_name", default="Default", help="Domain of the project."),
+    cfg.StrOpt("auth_cacert", default="", help="CA bundle to check keystone and Heat with. Empty: the system's."),
+    cfg.StrOpt("region_name", default="", help="Region of the endpoints. Empty: the catalog's first."),
+    cfg.IntOpt(
+        "request_timeout", default=60, min=1, help="Seconds after which a request to keystone or Heat is given up."
+    ),
+]
+
+RUNS = [
+    cfg.StrOpt(
+        "launcher",
+        default="systemd",
+        choices=[
+            ("systemd", "a transient unit: the run outlives Mistral's whole control group"),
+            ("supervisord", "`tripleo-ffwd supervisord`, which runs outside Mistral's container and shares work_dir"),
+            ("detach", "a plain detached process: it ends with Mistral's control group or container"),
+        ],
+        help="How the supervisor of a run is started.",
+    ),
+    cfg.StrOpt("ssh_user", default="heat-admin", help="User on the overcloud's nodes."),
+    cfg.PortOpt("ssh_port", default=22, help="Port of the nodes' SSH servers."),
+    cfg.StrOpt("ssh_key_file", default="", help="Private key to reach the nodes with. Empty: ssh's own default."),
+    cfg.StrOpt(
+        "ssh_known_hosts_file",
+        default="",
+        help="File of the nodes' host keys. Empty: the ssh_known_hosts of the stack's outputs.",
+    ),
+    cfg.BoolOpt("ssh_host_key_checking", default=True, help="Check the nodes' host keys. Turn it off only knowingly."),
+    cfg.IntOpt("forks", default=25, min=1, help="How many nodes Ansible works on at once."),
+    cfg.IntOpt("run_timeout", default=14400, min=1, help="Seconds after which the supervisor ends a playbook's run."),
+    cfg.IntOpt("heartbeat_interval", default=2, min=1, help="Seconds between a supervisor's signs of life."),
+    cfg.IntOpt(
+        "heartbeat_stale",
+        default=60,
+        min=5,
+        help="Seconds without a sign of life after which a run that can't be looked at is unknown.",
+    ),
+    cfg.StrOpt(
+        "python_interpreter", default="", help="Python on the nodes, e.g. /usr/bin/python2.7. Empty: Ansible looks."
+    ),
+    cfg.ListOpt(
+        "rolling_roles",
+        default=[],
+        help="Roles that are no control plane. Empty: roles with nova-compute or Ceph OSD services and no pacemaker, "
+        "database, messaging or API service.",
+    ),
+]
+
+ALL = [*PATHS, *ENDPOINTS, *RUNS]
+
+
+def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
+    """Return the options for oslo-config-generator (entry point ``oslo.config.opts``)."""
+    return [(GROUP, ALL)]
+
+
+def load(conf: cfg.ConfigOpts | None = None) -> cfg.GroupAttr:
+    """Register the options (again does no harm) and return the values of [ffwd].
+
+    Args:
+        conf: where to look; the process-wide ``cfg.CONF``, which Mistral has parsed, by default.
+    """
+    conf = cfg.CONF if conf is None else conf
+    conf.register_opts(ALL, group=GROUP)
+    return conf[GROUP]
+
+
+def load_file(path: Path | None) -> cfg.GroupAttr:
+    """Return the values of [ffwd] from one configuration file, or the defaults, without touching ``cfg.CONF``."""
+    conf = cfg.ConfigOpts()
+    conf(args=[], project="tripleo-ffwd", default_config_files=[str(path)] if path else [])
+    return load(conf)

@@ -1,0 +1,1 @@
+"""What stands for systemctl, yum, nova-manage and the like on an embedded node; starts without site-packages."""

@@ -1,0 +1,171 @@
+"""Value types that the planes share: frozen, comparable, made of tuples and read-only mappings; stdlib only."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+PHASES = ("prepare", "run", "upgrade", "converge")
+
+FAST_FORWARD_UPGRADE_PLAYBOOK = "fast_forward_upgrade_playbook.yaml"
+UPGRADE_STEPS_PLAYBOOK = "upgrade_steps_playbook.yaml"
+DEPLOY_STEPS_PLAYBOOK = "deploy_steps_playbook.yaml"
+POST_UPGRADE_STEPS_PLAYBOOK = "post_upgrade_steps_playbook.yaml"
+
+# The playbooks of each phase, in the order in which they are run.
+PHASE_PLAYBOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "prepare": (),
+        "run": (FAST_FORWARD_UPGRADE_PLAYBOOK,),
+        "upgrade": (UPGRADE_STEPS_PLAYBOOK, DEPLOY_STEPS_PLAYBOOK, POST_UPGRADE_STEPS_PLAYBOOK),
+        "converge": (DEPLOY_STEPS_PLAYBOOK,),
+    }
+)
+
+# Inventory group of the hosts that a run leaves out. The generated inventory defines it empty; a run
+# that is limited to some nodes adds an inventory of its own in which it holds all the others.
+UNSELECTED_GROUP = "ffwd_unselected"
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One play of a generated playbook: the smallest part of a run that starts and finishes as a whole.
+
+    Attributes:
+        id: ``[release|-]/[stepN|pre|post|host_prep|external|facts]/[Role|overcloud|undercloud|all]/[all|bootstrap]``,
+            unique in its playbook; also the name of the play.
+        playbook: file name of the playbook.
+        release: the release that the stage takes its hosts to; None outside the release loop.
+        step: the step; None outside a step loop.
+        role: role name, or ``overcloud``, ``undercloud``, ``all``.
+        hosts: names of the inventory hosts that must finish the stage, sorted as in the inventory.
+        tasks: number of tasks in the stage, blocks flattened.
+        residual: the conditions that are left to run time, word for word, without repetition.
+    """
+
+    id: str
+    playbook: str
+    release: str | None
+    step: int | None
+    role: str
+    hosts: tuple[str, ...]
+    tasks: int
+    residual: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class RunSpec:
+    """All that a run of one playbook is made of; written once into its run directory.
+
+    Attributes:
+        plan, phase, playbook: names; `playbook` is a file name within `tree`.
+        tree: directory of the generated playbooks; its manifest names the stages.
+        digest: the digest in the tree's manifest.
+        targets: hosts that are selected, sorted; empty for all hosts of the tree.
+        batch: name of the batch, empty when there is one batch.
+        owner: id of the root workflow execution that asked for the run.
+        ssh_user, ssh_key_file, known_hosts_file: how Ansible reaches the hosts; empty strings for ssh's defaults.
+        host_key_checking: False only by explicit choice.
+        forks: how many hosts Ansible works on at once.
+        timeout: seconds after which the supervisor ends the run.
+        tags, skip_tags: as ansible-playbook takes them.
+        extra_vars: variables for the run. They may be secret: written 0600, shown nowhere.
+        extra_vars_file: file of more variables; never copied.
+        check: Ansible's check mode.
+        verbosity: 0 to 4.
+    """
+
+    plan: str
+    phase: str
+    playbook: str
+    tree: str
+    digest: str
+    targets: tuple[str, ...] = ()
+    batch: str = ""
+    owner: str = ""
+    ssh_user: str = ""
+    ssh_key_file: str = ""
+    known_hosts_file: str = ""
+    host_key_checking: bool = True
+    forks: int = 25
+    timeout: int = 14400
+    tags: str = ""
+    skip_tags: str = ""
+    extra_vars: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    extra_vars_file: str = ""
+    check: bool = False
+    verbosity: int = 0
+
+    @property
+    def key(self) -> tuple[str, str, str, str, tuple[str, ...], str, bool]:
+        """What makes two runs the same: plan, phase, playbook, digest, targets, batch (and check mode)."""
+        return (self.plan, self.phase, self.playbook, self.digest, self.targets, self.batch, self.check)
+
+
+@dataclasses.dataclass(frozen=True)
+class FailedTask:
+    """A task that failed, or could not be tried because its host was unreachable.
+
+    `message` is the module's message, cut to a few hundred characters, `(hidden by no_log)` for no_log tasks.
+    """
+
+    playbook: str
+    stage: str
+    host: str
+    task: str
+    message: str
+    log: str
+
+
+@dataclasses.dataclass(frozen=True)
+class RunStatus:
+    """Where a run stands; small enough for a workflow context.
+
+    Attributes:
+        state: ``live``, ``finished``, ``interrupted`` (its machine says that its supervisor died) or ``unknown``.
+        result: ``successful``, ``failed``, ``cancelled`` or ``timeout`` when finished, else empty.
+        stage: id of the stage under way, or the last one.
+        stages_done, stages_total: counts; a stage is done when every host that must finish it has.
+        hosts_done, hosts_total: hosts that finished the stage under way, of all that must.
+        failed: failed tasks, at most 20; `failed_total` counts all.
+        heartbeat_age: seconds since the supervisor's last sign of life; None before the first.
+        message: one sentence for people.
+    """
+
+    run_id: str
+    run_dir: str
+    plan: str
+    phase: str
+    playbook: str
+    state: str
+    result: str = ""
+    stage: str = ""
+    stages_done: int = 0
+    stages_total: int = 0
+    hosts_done: int = 0
+    hosts_total: int = 0
+    failed: tuple[FailedTask, ...] = ()
+    failed_total: int = 0
+    started_at: str = ""
+    finished_at: str = ""
+    heartbeat_age: float | None = None
+    owner: str = ""
+    message: str = ""
+
+    @property
+    def settled(self) -> bool:
+        """True when nothing will change any more without somebody's doing: finished or interrupted."""
+        return self.state in ("finished", "interrupted")
+
+    @property
+    def succeeded(self) -> bool:
+        """True when every task on every host that must finish did."""
+        return self.state == "finished" and self.result == "successful"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the status as JSON values, with `settled` and `succeeded`."""
+        data = dataclasses.asdict(self)
+        data["failed"] = [dataclasses.asdict(task) for task in self.failed]
+        return {**data, "settled": self.settled, "succeeded": self.succeeded}

@@ -1,0 +1,41 @@
+"""Stack outputs on disk, named by their digest: megabytes that never pass through a workflow context."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from tripleo_ffwd.exceptions import NotFound
+from tripleo_ffwd.files import read_json, write_atomic
+
+
+def save(work_dir: Path, outputs: Any) -> str:
+    """Store outputs and return their digest (SHA-256 in hexadecimal); the same outputs are stored once."""
+    text = json.dumps(outputs, sort_keys=True).encode()
+    digest = hashlib.sha256(text).hexdigest()
+    path = _path(work_dir, digest)
+    if not path.exists():
+        write_atomic(path, text)
+    return digest
+
+
+def read(work_dir: Path, digest: str) -> Any:
+    """Return stored outputs.
+
+    Raises:
+        NotFound: nothing is stored under the digest.
+    """
+    value = read_json(_path(work_dir, digest)) if digest.isalnum() else None
+    if value is None:
+        raise NotFound(
+            f"No stack outputs are stored as {digest[:64]!r}",
+            where=str(work_dir / "outputs"),
+            remedy="Query them with ffwd.query_outputs; all executors must share [ffwd] work_dir",
+        )
+    return value
+
+
+def _path(work_dir: Path, digest: str) -> Path:
+    return work_dir / "outputs" / f"{digest}.json"

@@ -1,0 +1,224 @@
+"""TripleO's Jinja passes over a directory of templates, in a sandbox.
+
+Names, variables and the three passes are those of ``tools/process-templates.py`` of tripleo-heat-templates, so that
+what the templates expect is what they get. May not import heatclient; knows nothing of plans and versions.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import yaml
+from jinja2.sandbox import SandboxedEnvironment
+
+from tripleo_ffwd.exceptions import InvalidTemplates
+
+ROLES_FILE = "roles_data.yaml"
+NETWORKS_FILE = "network_data.yaml"
+EXCLUDES_FILE = "j2_excludes.yaml"
+
+# Names of roles and networks become file names.
+_SAFE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*\Z")
+# What code in a template may raise, beside Jinja's own errors.
+_CODE_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclasses.dataclass(frozen=True)
+class RenderInput:
+    """What the templates are rendered with: roles and networks as their files have them; names never rendered."""
+
+    roles: tuple[dict[str, Any], ...]
+    networks: tuple[dict[str, Any], ...]
+    excludes: frozenset[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Job:
+    source: str
+    target: str
+    variables: Mapping[str, Any]
+
+
+def render_tree(root: Path, sources: Iterable[str]) -> tuple[str, ...]:
+    """Render every ``*.j2.yaml`` of `sources` into `root`, beside its source.
+
+    Args:
+        root: directory of the templates; it is written to.
+        sources: their names relative to `root`, with ``/``.
+
+    Returns:
+        The names of the files written, sorted. A file that a template renders to replaces one of the same name.
+
+    Raises:
+        InvalidTemplates: a template, or the roles or networks, can't be used; names the file and the line.
+    """
+    names = sorted(sources)
+    given = load_input(root)
+    environments: dict[str, SandboxedEnvironment] = {}
+    written = []
+    for name in names:
+        for job in _jobs(root, name, given):
+            if job.target in given.excludes:
+                continue
+            folder = posixpath.dirname(job.source)
+            environment = environments.setdefault(folder, _environment(root, folder))
+            text = _render(environment, root, job)
+            (root / job.target).write_text(text, encoding="utf-8")
+            written.append(job.target)
+    return tuple(sorted(set(written)))
+
+
+def load_input(root: Path) -> RenderInput:
+    """Read ``roles_data.yaml``, ``network_data.yaml`` and ``j2_excludes.yaml``; each may be missing.
+
+    Raises:
+        InvalidTemplates: a file is no YAML, or has not the shape or the names that it must have.
+    """
+    roles = _named_items(root, ROLES_FILE)
+    networks = _named_items(root, NETWORKS_FILE)
+    for network in networks:
+        if network.get("enabled") is not False and not network.get("name_lower"):
+            network["name_lower"] = network["name"].lower()
+        if not _SAFE_NAME.match(str(network.get("name_lower") or network["name"])):
+            raise InvalidTemplates(
+                f"Network {network['name']} has the bad name_lower {network['name_lower']!r}", where=NETWORKS_FILE
+            )
+    excludes = _load(root, EXCLUDES_FILE) or {}
+    listed = excludes.get("name") if isinstance(excludes, dict) else None
+    if excludes and not isinstance(listed, list):
+        raise InvalidTemplates("It must be a mapping with the list `name`", where=EXCLUDES_FILE)
+    return RenderInput(roles=roles, networks=networks, excludes=frozenset(str(item) for item in listed or ()))
+
+
+def yaml_problem(error: yaml.YAMLError) -> str:
+    """Return what is wrong with a YAML text, with the line when it is known, in one line."""
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+    return f"line {mark.line + 1}: {problem}" if mark else str(problem)
+
+
+def _load(root: Path, name: str) -> Any:
+    path = root / name
+    if not path.is_file():
+        return None
+    try:
+        return yaml.load(path.read_bytes(), Loader=_LOADER)
+    except yaml.YAMLError as error:
+        raise InvalidTemplates(f"The file is not YAML: {yaml_problem(error)}", where=name) from error
+
+
+def _named_items(root: Path, name: str) -> tuple[dict[str, Any], ...]:
+    items = _load(root, name)
+    if items is None:
+        return ()
+    if not isinstance(items, list):
+        raise InvalidTemplates("It must be a list of mappings with `name`", where=name)
+    seen = set()
+    for number, item in enumerate(items, 1):
+        label = item.get("name") if isinstance(item, dict) else None
+        if not isinstance(label, str) or not _SAFE_NAME.match(label):
+            raise InvalidTemplates(f"Item {number} has no usable name: {label!r}", where=name)
+        if label in seen:
+            raise InvalidTemplates(f"{label} is there twice", where=name)
+        seen.add(label)
+    return tuple(items)
+
+
+def _jobs(root: Path, name: str, given: RenderInput) -> Iterator[_Job]:
+    if name.endswith(".role.j2.yaml"):
+        yield from _role_jobs(root, name, given)
+    elif name.endswith(".network.j2.yaml"):
+        yield from _network_jobs(name, given)
+    elif name.endswith(".j2.yaml"):
+        target = f"{name.removesuffix('.j2.yaml')}.yaml"
+        yield _Job(name, target, {"roles": list(given.roles), "networks": list(given.networks)})
+
+
+def _role_jobs(root: Path, name: str, given: RenderInput) -> Iterator[_Job]:
+    folder, base = posixpath.split(name)
+    networks = list(given.networks)
+    # Templates of before Pike say {{role}} and mean its name.
+    by_name = "{{role.name}}" not in _read(root / name, name)
+    for role in given.roles:
+        lower = role["name"].lower()
+        target = f"{lower}-{base.removesuffix('.role.j2.yaml')}.yaml"
+        if "network/config" in name:
+            target = str(role.get("deprecated_nic_config_name") or f"{lower}.yaml")
+            if posixpath.basename(target) != target:
+                raise InvalidTemplates(
+                    f"Role {role['name']} has the bad deprecated_nic_config_name {target!r}", where=ROLES_FILE
+                )
+        variables: dict[str, Any] = {"role": role["name"] if by_name else role, "networks": networks}
+        if by_name and role.get("disable_constraints", False):
+            variables["disable_constraints"] = True
+        yield _Job(name, posixpath.join(folder, target), variables)
+
+
+def _network_jobs(name: str, given: RenderInput) -> Iterator[_Job]:
+    folder, base = posixpath.split(name)
+    replaced = "port" if folder.endswith("ports") else "network"
+    for network in given.networks:
+        if network.get("enabled") is not False:
+            target = f"{base.removesuffix('.network.j2.yaml')}.yaml".replace(replaced, network["name_lower"])
+            yield _Job(name, posixpath.join(folder, target), {"network": network})
+
+
+def _environment(root: Path, folder: str) -> SandboxedEnvironment:
+    # What a template includes is looked for beside it first. Heat templates are no HTML: nothing is escaped.
+    loader = jinja2.FileSystemLoader([str(root / folder), str(root)])
+    return SandboxedEnvironment(loader=loader, autoescape=False)
+
+
+def _read(path: Path, name: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidTemplates(
+            f"The template is not UTF-8: {error.reason} at byte {error.start}", where=name
+        ) from error
+
+
+def _render(environment: SandboxedEnvironment, root: Path, job: _Job) -> str:
+    _read(root / job.source, job.source)
+    try:
+        return environment.get_template(posixpath.basename(job.source)).render(job.variables)
+    except jinja2.TemplateSyntaxError as error:
+        name = _relative(root, error.filename) or job.source
+        raise InvalidTemplates(f"line {error.lineno}: {error.message}", where=name, remedy=_remedy(job)) from error
+    except jinja2.TemplateNotFound as error:
+        name, line = _position(root, error, job)
+        raise InvalidTemplates(f"line {line}: there is no template {error.name}", where=name) from error
+    except (jinja2.TemplateError, *_CODE_ERRORS) as error:
+        name, line = _position(root, error, job)
+        told = str(error) or type(error).__name__
+        raise InvalidTemplates(f"line {line}: {told}", where=name, remedy=_remedy(job)) from error
+
+
+def _remedy(job: _Job) -> str:
+    role = job.variables.get("role")
+    who = role["name"] if isinstance(role, dict) else role
+    return f"It was being rendered for role {who}, to {job.target}" if who else ""
+
+
+def _position(root: Path, error: BaseException, job: _Job) -> tuple[str, int]:
+    """Return the template and the line where an error came up: Jinja puts them into the traceback."""
+    found = (job.source, 1)
+    trace = error.__traceback__
+    while trace is not None:
+        name = _relative(root, trace.tb_frame.f_code.co_filename)
+        if name:
+            found = (name, trace.tb_lineno)
+        trace = trace.tb_next
+    return found
+
+
+def _relative(root: Path, filename: str | None) -> str:
+    path = Path(filename or "")
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else ""

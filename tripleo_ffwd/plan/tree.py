@@ -1,0 +1,74 @@
+"""Directories of files: list, copy, digest and flush them; stdlib only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from tripleo_ffwd.exceptions import InvalidTemplates
+from tripleo_ffwd.files import sync_dir
+
+_SKIPPED = ("__pycache__",)
+
+
+def copy_files(source: Path, root: Path, names: Sequence[str]) -> None:
+    """Copy files by name from one directory to another; directories that are missing are made 0700."""
+    for name in names:
+        target = root / name
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        shutil.copyfile(source / name, target)
+
+
+def list_files(root: Path, *, skip: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the names of all files below `root`, sorted; hidden ones are no part of the templates.
+
+    Links to files are followed; a link to a directory, or what is neither file nor directory, is refused.
+    """
+    found: list[str] = []
+    left_out = set(skip)
+    pending = [root]
+    while pending:
+        with os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                if entry.name.startswith(".") or entry.name in _SKIPPED:
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(Path(entry.path))
+                elif stat.S_ISREG(entry.stat().st_mode):
+                    name = Path(entry.path).relative_to(root).as_posix()
+                    found += [name] if name not in left_out else []
+                else:
+                    raise InvalidTemplates(
+                        "It is no regular file, and no directory of its own", where=entry.path, remedy="Replace it"
+                    )
+    return tuple(sorted(found))
+
+
+def digest(root: Path, environments: Sequence[str]) -> tuple[str, int]:
+    """Return the SHA-256 over the names and contents of all files and `environments`, and how many files there are."""
+    total = hashlib.sha256()
+    names = list_files(root)
+    for name in names:
+        content = hashlib.sha256((root / name).read_bytes()).hexdigest()
+        total.update(f"{content} {name}\n".encode())
+    total.update(json.dumps(list(environments)).encode())
+    return total.hexdigest(), len(names)
+
+
+def flush(staging: Path) -> None:
+    """Give every file and directory its mode and put it on disk."""
+    for folder, _, files in os.walk(staging, topdown=False):
+        for path in (Path(folder, name) for name in files):
+            path.chmod(0o600)
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        Path(folder).chmod(0o700)
+        sync_dir(Path(folder))

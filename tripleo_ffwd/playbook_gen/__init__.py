@@ -1,0 +1,1 @@
+"""The compiler: stack outputs in, a tree of playbooks out."""

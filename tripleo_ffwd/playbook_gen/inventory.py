@@ -1,0 +1,112 @@
+"""Servers to inventory.yaml, group_vars, host_vars and known_hosts; imports loading and rendering, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tripleo_ffwd.exceptions import MalformedOutputs
+from tripleo_ffwd.model import UNSELECTED_GROUP
+from tripleo_ffwd.playbook_gen import rendering
+from tripleo_ffwd.playbook_gen.loading import Outputs, Server, load_yaml
+from tripleo_ffwd.playbook_gen.options import GenerateOptions
+
+_SSH_PORT = 22
+
+
+def inventory_files(outputs: Outputs, options: GenerateOptions) -> dict[str, str]:
+    """Return the inventory and what belongs to it, by path.
+
+    Raises:
+        MalformedOutputs: global_vars or ssh_known_hosts are no mappings.
+    """
+    files = {"inventory.yaml": rendering.document(_inventory(outputs, options))}
+    global_vars = outputs.role_config.get("global_vars") or {}
+    if isinstance(global_vars, str):
+        global_vars = load_yaml(global_vars, "RoleConfig.global_vars")
+    if not isinstance(global_vars, Mapping):
+        raise MalformedOutputs("is not a mapping", where="RoleConfig.global_vars")
+    given = options.config_download or {}
+    files["group_vars/overcloud.yaml"] = _merged(given, "group_vars/overcloud", dict(global_vars))
+    for role in outputs.roles:
+        files[f"group_vars/{role}.yaml"] = _merged(given, f"group_vars/{role}", {"tripleo_role_name": role})
+    for server in outputs.servers:
+        files[f"host_vars/{server.name}.yaml"] = _merged(given, f"host_vars/{server.name}", _host_vars(server))
+    known_hosts = _known_hosts(global_vars.get("ssh_known_hosts") or {}, options.ssh_port)
+    if known_hosts:
+        files["known_hosts"] = known_hosts
+    return files
+
+
+def bootstrap_of(outputs: Outputs) -> dict[str, str | None]:
+    """Return the overcloud's bootstrap server; which host is a role's is decided on the nodes."""
+    name = next((item.name for item in outputs.servers if item.server_id == outputs.bootstrap_server_id), None)
+    return {"server_id": outputs.bootstrap_server_id, "host": name}
+
+
+def _merged(given: Mapping[str, str], path: str, ours: dict[str, Any]) -> str:
+    """Return our variables with those of the config-download tree's file of that name."""
+    for name in (path, f"{path}.yaml", f"{path}.yml", f"{path}.json"):
+        if name in given:
+            theirs = load_yaml(given[name], name) or {}
+            if not isinstance(theirs, Mapping):
+                raise MalformedOutputs("is not a mapping", where=name)
+            ours = {**ours, **theirs}
+    return rendering.document(ours)
+
+
+def _inventory(outputs: Outputs, options: GenerateOptions) -> dict[str, Any]:
+    common: dict[str, Any] = {}
+    if options.ssh_user:
+        common["ansible_user"] = options.ssh_user
+    if options.python_interpreter:
+        common["ansible_python_interpreter"] = options.python_interpreter
+    if outputs.bootstrap_server_id:
+        common["bootstrap_server_id"] = outputs.bootstrap_server_id
+    local = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+    children: dict[str, Any] = {"undercloud": {"hosts": {"undercloud": local}}}
+    for role in outputs.roles:
+        hosts = {server.name: _connection(server, options) for server in outputs.servers if server.role == role}
+        children[role] = {"hosts": hosts, "vars": {"tripleo_role_name": role}}
+    children["overcloud"] = {"children": {role: {} for role in outputs.roles}, "vars": common}
+    services: dict[str, list[str]] = {}
+    for role, names in outputs.enabled_services.items():
+        for name in names:
+            if role in outputs.roles and role not in services.setdefault(name, []):
+                services[name].append(role)
+    hosts_taken = {server.name for server in outputs.servers}
+    for name in sorted(set(services) - set(children) - hosts_taken - {"all", "ungrouped", UNSELECTED_GROUP}):
+        children[name] = {"children": {role: {} for role in services[name]}}
+    children[UNSELECTED_GROUP] = {"hosts": {}}
+    return {"all": {"children": children}}
+
+
+def _connection(server: Server, options: GenerateOptions) -> dict[str, Any]:
+    found: dict[str, Any] = {"ansible_host": server.addresses["ctlplane"]}
+    if options.ssh_port != _SSH_PORT:
+        found["ansible_port"] = options.ssh_port
+    return found
+
+
+def _host_vars(server: Server) -> dict[str, Any]:
+    return {
+        "deploy_server_id": server.server_id,
+        **{f"{network}_ip": address for network, address in server.addresses.items()},
+        **{f"{network}_hostname": name for network, name in server.names.items()},
+    }
+
+
+def _known_hosts(entries: object, port: int) -> str:
+    """Return the host keys with patterns that OpenSSH matches for `port`; TripleO writes ``[name]*,… key``."""
+    if not isinstance(entries, Mapping):
+        raise MalformedOutputs("is not a mapping", where="RoleConfig.global_vars.ssh_known_hosts")
+    lines: list[str] = []
+    for entry in entries.values():
+        for line in str(entry).splitlines():
+            patterns, _, key = line.strip().partition(" ")
+            if not key.strip() or patterns.startswith("#"):
+                continue
+            hosts = dict.fromkeys(pattern.strip().removesuffix("*").strip("[]") for pattern in patterns.split(","))
+            names = [host if port == _SSH_PORT else f"[{host}]:{port}" for host in hosts if host]
+            lines.append(f"{','.join(names)} {key.strip()}")
+    return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,161 @@
+"""Old Ansible idioms to equal ones that ansible-core 2.16 and later take; what can't be rewritten surely is reported.
+
+Imports conditions and jinja2's lexer; never looks at release, step or role.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import jinja2
+from jinja2 import nodes
+
+from tripleo_ffwd.playbook_gen import conditions
+from tripleo_ffwd.playbook_gen.tasks import BLOCK_KEYS
+from tripleo_ffwd.playbook_gen.tree import Note
+
+CONDITIONAL_KEYS = ("when", "failed_when", "changed_when", "until")
+# Filters that Ansible had for what are tests since 2.9.
+_TESTS = {
+    "succeeded": "succeeded",
+    "success": "succeeded",
+    "failed": "failed",
+    "changed": "changed",
+    "change": "changed",
+    "skipped": "skipped",
+    "skip": "skipped",
+}
+_TESTS_OF_ARGUMENTS = {"search": "search", "match": "match", "version_compare": "version"}
+_ENVIRONMENT = jinja2.Environment(autoescape=False, keep_trailing_newline=True)
+_WARN = re.compile(r"(?:^|(?<=\s))warn=(?:yes|no|true|false|on|off|0|1)(?:\s+|$)", re.IGNORECASE)
+
+
+class Moderniser:
+    """Rewrites the tasks of one file and collects what it did.
+
+    Args:
+        file: the file's path in the tree, for the notes.
+    """
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._task = ""
+        self.notes: list[Note] = []
+
+    def tasks(self, tasks: list[Any], where: str = "") -> list[Any]:
+        """Return the tasks rewritten; the ones given stay as they are."""
+        return [self.task(task, f"{where}[{index}]") for index, task in enumerate(tasks)]
+
+    def task(self, task: Mapping[str, Any], place: str) -> dict[str, Any]:
+        """Return one task or block rewritten."""
+        name = str(task.get("name") or place)
+        result: dict[str, Any] = {}
+        for key, value in task.items():
+            self._task = name
+            if key in BLOCK_KEYS and isinstance(value, list):
+                result[key] = self.tasks(value, f"{place}.{key}")
+            elif key in CONDITIONAL_KEYS:
+                result[key] = self._condition(value, key)
+            else:
+                result[key] = self._templates(value)
+        self._task = name
+        self._drop_warn(result)
+        return result
+
+    def _note(self, what: str) -> None:
+        self.notes.append(Note(self._file, self._task, what))
+
+    def _condition(self, value: Any, key: str) -> Any:
+        if isinstance(value, list):
+            return [self._condition(item, key) for item in value]
+        if not isinstance(value, str) or not value.strip():
+            return value
+        text = self._tests("{{", value, "}}")
+        node = conditions.parse(text)
+        if node is None:
+            whole = re.fullmatch(r"\s*\{\{(.*)\}\}\s*", text, re.DOTALL)
+            inner = conditions.parse(whole.group(1)) if whole else None
+            if whole and inner is not None and conditions.is_boolean(inner):
+                text = whole.group(1).strip()
+            elif "{{" in text or "{%" in text:
+                self._note(f"left as it is: {key} has a template inside: {value}")
+        elif not conditions.is_boolean(node):
+            text = _as_truth(text, node)
+        if text != value:
+            self._note(f"{key}: {value} → {text}")
+        return text
+
+    def _templates(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: self._templates(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._templates(item) for item in value]
+        if not isinstance(value, str) or "|" not in value or ("{{" not in value and "{%" not in value):
+            return value
+        text = self._tests("", value, "")
+        if text != value:
+            self._note(f"template: {value} → {text}")
+        return text
+
+    def _tests(self, before: str, text: str, after: str) -> str:
+        """Return `text` with ``x|changed`` as ``x is changed``; `before` and `after` make a template of it."""
+        if before and "{{" in text:
+            before = after = ""
+        try:
+            tokens = [(kind, value) for _, kind, value in _ENVIRONMENT.lex(before + text + after)]
+        except jinja2.TemplateSyntaxError:
+            return text
+        if "".join(value for _, value in tokens) != before + text + after:
+            return text  # the lexer lost something: better left as it is
+        parts: list[str] = []
+        index = 0
+        while index < len(tokens):
+            end, name = _old_test(tokens, index)
+            if name:
+                while parts and not parts[-1].strip():
+                    parts.pop()
+                parts.append(f" is {name}")
+            else:
+                parts.append(tokens[index][1])
+            index = end if name else index + 1
+        result = "".join(parts)
+        return result[len(before) : len(result) - len(after)]
+
+    def _drop_warn(self, task: dict[str, Any]) -> None:
+        if "warn" in task and ("command" in task or "shell" in task):
+            del task["warn"]
+            self._note("warn dropped")
+        for module in ("command", "shell", "args"):
+            arguments = task.get(module)
+            if isinstance(arguments, dict) and "warn" in arguments:
+                task[module] = {key: value for key, value in arguments.items() if key != "warn"}
+                self._note(f"{module}: warn dropped")
+                if module == "args" and not task[module]:
+                    del task[module]
+            elif isinstance(arguments, str) and module != "args" and _WARN.search(arguments):
+                task[module] = _WARN.sub("", arguments).rstrip(" ")
+                self._note(f"{module}: warn dropped")
+
+
+def _old_test(tokens: list[tuple[str, str]], index: int) -> tuple[int, str]:
+    """Return the index behind ``| name`` and the test that it is now, when a filter that became one stands there."""
+    if tokens[index] != ("operator", "|"):
+        return index, ""
+    after = index + 1
+    while after < len(tokens) and tokens[after][0] == "whitespace":
+        after += 1
+    kind, name = tokens[after] if after < len(tokens) else ("", "")
+    called = after + 1 < len(tokens) and tokens[after + 1] == ("operator", "(")
+    test = (_TESTS_OF_ARGUMENTS if called else _TESTS).get(name) if kind == "name" else None
+    return (after + 1, test) if test else (index, "")
+
+
+def _as_truth(text: str, node: nodes.Expr) -> str:
+    """Return an expression whose value is the truth that older versions saw in `text`."""
+    text = text.strip()
+    if isinstance(node, nodes.Name):
+        # A lone variable that held a text was evaluated a second time: 'False' was false.
+        return f"({text} | bool) if {text} is string else ({text} is truthy)"
+    return f"({text}) is truthy"

@@ -1,0 +1,32 @@
+"""What the operator or the configuration says about a generation; imports only stdlib."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+TASK_ORDERS = ("sorted", "written")
+
+
+@dataclasses.dataclass(frozen=True)
+class GenerateOptions:
+    """What the operator or the configuration says about a generation.
+
+    Attributes:
+        phase: ``run``, ``upgrade`` or ``converge``: the playbooks of that phase; None for all of them.
+        releases: all releases of the upgrade but the one it starts from, in order; empty: as the outputs say.
+        task_order: ``sorted`` or ``written``, the order of a role's tasks; empty: found from the outputs.
+        ssh_user, ssh_port: how the nodes are reached; an empty user leaves it to ssh.
+        rolling_roles: roles that are no control plane, as configured; empty: found from their services.
+        python_interpreter: Python on the nodes; empty: Ansible looks.
+        config_download: files of a classic config-download tree, path to text; None when there is none.
+    """
+
+    phase: str | None = None
+    releases: tuple[str, ...] = ()
+    task_order: str = ""
+    ssh_user: str = ""
+    ssh_port: int = 22
+    rolling_roles: tuple[str, ...] = ()
+    python_interpreter: str = ""
+    config_download: Mapping[str, str] | None = None

@@ -1,0 +1,62 @@
+"""What comes out of the compiler; imports model only."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from tripleo_ffwd.model import Stage
+
+
+@dataclasses.dataclass(frozen=True)
+class Note:
+    """One thing that was rewritten, or that should be looked at: the file, the task's name or place, what was done."""
+
+    file: str
+    task: str
+    what: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """What a tree is made of.
+
+    Attributes:
+        digest: sha256 over the version and the hashes of all files; the same for the same input.
+        version: the generator's; a change of it changes the digest.
+        releases: the releases of the upgrade, without the one it starts from.
+        roles: names of the roles, in the outputs' order.
+        bootstrap: the overcloud's bootstrap server, ``{server_id, host}``; a role's is decided on the nodes.
+        task_order: ``sorted`` or ``written``.
+        stages: all stages, playbook by playbook, in order.
+        files: ``{path, sha256}`` of every file but the manifest.
+        rewritten: what was rewritten, and what should be looked at.
+        modules: module → number of tasks, roles as ``role NAME``.
+        missing_inputs: ``{playbook, what}``: a playbook that stands here can't be started.
+    """
+
+    digest: str
+    version: str
+    releases: tuple[str, ...]
+    roles: tuple[str, ...]
+    bootstrap: Mapping[str, str | None]
+    task_order: str
+    stages: tuple[Stage, ...]
+    files: tuple[Mapping[str, str], ...]
+    rewritten: tuple[Note, ...]
+    modules: Mapping[str, int]
+    missing_inputs: tuple[Mapping[str, str], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the manifest as manifest.json has it."""
+        found = dataclasses.asdict(self)
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in found.items()}
+
+
+@dataclasses.dataclass(frozen=True)
+class PlaybookTree:
+    """A generated tree as a value: `files` are (path, text), sorted by path; `manifest` is what manifest.json holds."""
+
+    files: tuple[tuple[str, str], ...]
+    manifest: Mapping[str, Any]
