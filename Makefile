@@ -28,7 +28,7 @@ demo: $(VENV)/.installed
 	$(BIN)/tripleo-ffwd demo $(if $(KEEP),--keep)
 
 test: $(VENV)/.installed $(ANSIBLE_216)/.installed
-	FFWD_ANSIBLE_216=$(CURDIR)/$(ANSIBLE_216)/bin $(BIN)/python -m pytest $(PYTEST_ARGS)
+	FFWD_TEST_ANSIBLE_PLAYBOOK=$(CURDIR)/$(ANSIBLE_216)/bin/ansible-playbook $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
@@ -44,7 +44,7 @@ docs: $(VENV)/.docs
 	$(BIN)/sphinx-build -W --keep-going -b html doc/source doc/build/html
 
 bench: $(VENV)/.installed $(ANSIBLE_216)/.installed
-	FFWD_ANSIBLE_216=$(CURDIR)/$(ANSIBLE_216)/bin $(BIN)/python -m benchmarks
+	FFWD_TEST_ANSIBLE_PLAYBOOK=$(CURDIR)/$(ANSIBLE_216)/bin/ansible-playbook $(BIN)/python -m benchmarks
 
 clean:
 	rm -rf $(VENV) $(ANSIBLE_216) build dist doc/build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
