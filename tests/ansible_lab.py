@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -71,7 +72,18 @@ class Trees:
         ]
         data = {"digest": f"digest-{self.count}", "stages": stages, "missing_inputs": [], **manifest}
         (tree / "manifest.json").write_text(json.dumps(data))
-        return tree
+        return seal(tree)
+
+
+def seal(tree: Path) -> Path:
+    """Write the files that are in a tree into its manifest, as the generator does."""
+    manifest = json.loads((tree / "manifest.json").read_text())
+    paths = sorted(path for path in tree.rglob("*") if path.is_file() and path.name != "manifest.json")
+    manifest["files"] = [
+        {"path": str(path.relative_to(tree)), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for path in paths
+    ]
+    (tree / "manifest.json").write_text(json.dumps(manifest))
+    return tree
 
 
 def spec_of(tree: Path, **fields: Any) -> RunSpec:

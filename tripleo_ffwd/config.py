@@ -72,13 +72,22 @@ RUNS = [
         help="Seconds without a sign of life after which a run that can't be looked at is unknown.",
     ),
     cfg.StrOpt(
-        "python_interpreter", default="", help="Python on the nodes, e.g. /usr/bin/python2.7. Empty: Ansible looks."
+        "ansible_library",
+        default="",
+        help="Directories of Ansible modules, separated by colons. Empty: Ansible's defaults.",
     ),
-    cfg.ListOpt(
-        "rolling_roles",
-        default=[],
-        help="Roles that are no control plane. Empty: roles with nova-compute or Ceph OSD services and no pacemaker, "
-        "database, messaging or API service.",
+    cfg.StrOpt(
+        "ansible_roles_path",
+        default="",
+        help="Directories of Ansible roles, separated by colons. Empty: Ansible's defaults.",
+    ),
+    cfg.StrOpt(
+        "ansible_collections_path",
+        default="",
+        help="Directories of Ansible collections, separated by colons. Empty: Ansible's defaults.",
+    ),
+    cfg.StrOpt(
+        "python_interpreter", default="", help="Python on the nodes, e.g. /usr/bin/python2.7. Empty: Ansible looks."
     ),
 ]
 

@@ -116,10 +116,9 @@ class Mistral:
         """Return an execution: ``state``, ``state_info``, ``output`` (a dictionary)."""
         return self._call(lambda: self._client.executions.get(identity))
 
-    def tasks(self, identity: str) -> list[str]:
-        """Return the names of an execution's tasks in the order in which they started."""
-        found = self._call(lambda: self._client.tasks.list(identity))
-        return [task.name for task in sorted(found, key=lambda task: str(task.created_at))]
+    def tasks(self, identity: str) -> dict[str, str]:
+        """Return the names of an execution's tasks and when each was created, to the second."""
+        return {task.name: str(task.created_at) for task in self._call(lambda: self._client.tasks.list(identity))}
 
     def set_state(self, identity: str, state: str) -> None:
         """Set the state of an execution: PAUSED, RUNNING, CANCELLED, …"""

@@ -66,6 +66,7 @@ class RunSpec:
         targets: hosts that are selected, sorted; empty for all hosts of the tree.
         batch: name of the batch, empty when there is one batch.
         owner: id of the root workflow execution that asked for the run.
+        attempt: what the asking is known by; the same attempt never starts a second run. Empty: not known.
         ssh_user, ssh_key_file, known_hosts_file: how Ansible reaches the hosts; empty strings for ssh's defaults.
         host_key_checking: False only by explicit choice.
         forks: how many hosts Ansible works on at once.
@@ -73,6 +74,8 @@ class RunSpec:
         tags, skip_tags: as ansible-playbook takes them.
         extra_vars: variables for the run. They may be secret: written 0600, shown nowhere.
         extra_vars_file: file of more variables; never copied.
+        ansible_library, ansible_roles_path, ansible_collections_path: where modules, roles and collections are,
+            separated by colons; empty for Ansible's defaults.
         check: Ansible's check mode.
         verbosity: 0 to 4.
     """
@@ -85,6 +88,7 @@ class RunSpec:
     targets: tuple[str, ...] = ()
     batch: str = ""
     owner: str = ""
+    attempt: str = ""
     ssh_user: str = ""
     ssh_key_file: str = ""
     known_hosts_file: str = ""
@@ -95,6 +99,9 @@ class RunSpec:
     skip_tags: str = ""
     extra_vars: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     extra_vars_file: str = ""
+    ansible_library: str = ""
+    ansible_roles_path: str = ""
+    ansible_collections_path: str = ""
     check: bool = False
     verbosity: int = 0
 

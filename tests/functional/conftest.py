@@ -62,9 +62,16 @@ class Cloud:
     def runs(self, plan: str = "overcloud") -> tuple[RunStatus, ...]:
         return runs.list_runs(self.work_dir, plan)
 
-    def tasks(self, execution: str) -> list[str]:
-        """Names of an execution's tasks in the order of their start, as `mistral task-list` shows them."""
+    def tasks(self, execution: str) -> dict[str, str]:
+        """Names of an execution's tasks and when each began, as `mistral task-list` shows them."""
         return self.mistral.tasks(execution)
+
+    def went(self, execution: str, *sequence: str) -> bool:
+        """True when an execution had just the tasks of `sequence`, and those around a phase, in this order."""
+        around = {"acquire_lock", "check_phase", "begin_phase", "check_nodes", "finish_phase"}
+        began = self.tasks(execution)
+        times = [began.get(name, "") for name in ("acquire_lock", *sequence, "finish_phase")]
+        return set(began) - around == set(sequence) and times == sorted(times)
 
 
 @pytest.fixture(scope="session")

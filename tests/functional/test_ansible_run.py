@@ -21,6 +21,7 @@ from ansible_lab import (
     play,
     records,
     run,
+    seal,
     spec_of,
     start,
 )
@@ -165,7 +166,7 @@ def test_unreachable_host_is_a_failed_task_that_says_why(trees: Trees, work: Pat
         away = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": unused.getsockname()[1]}
         inventory["Controller"]["hosts"]["ctl-1"] = away
         (tree / "inventory.yaml").write_text(yaml.safe_dump(inventory))
-        status = run(work, spec_of(tree))
+        status = run(work, spec_of(seal(tree)))
     assert status.result == "failed"
     assert [(failed.host, failed.task) for failed in status.failed] == [("ctl-1", "a command")]
     assert "Connection refused" in status.failed[0].message

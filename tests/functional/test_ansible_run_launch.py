@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ansible_lab import seal
 from support import until
 
 from tripleo_ffwd.ansible_run import runs
@@ -60,6 +61,7 @@ def spec(tmp_path: Path) -> RunSpec:
     (tree / "inventory.yaml").write_text(json.dumps({"Controller": {"hosts": {"ctl-0": host}}}))
     stage = {"id": STAGE, "playbook": PLAYBOOK, "hosts": ["ctl-0"], "tasks": 1}
     (tree / "manifest.json").write_text(json.dumps({"digest": "d", "stages": [stage]}))
+    seal(tree)
     return RunSpec(plan="overcloud", phase="upgrade", playbook=PLAYBOOK, tree=str(tree), digest="d")
 
 

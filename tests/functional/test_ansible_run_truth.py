@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_lab import (
@@ -108,6 +111,84 @@ def test_the_same_is_attached_to_and_another_is_refused(trees: Trees, work: Path
         start(work, spec_of(tree, targets=("ctl-0",)))
     assert PLAYBOOK in str(caught.value) and "run cancel" in str(caught.value)
     assert len(runs.list_runs(work, "overcloud")) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"skip_tags": "slow"}, "skip_tags"),
+        ({"tags": "quick"}, "tags"),
+        ({"ssh_user": "root"}, "ssh_user"),
+        ({"extra_vars": {"db_password": "herring-7"}}, "extra_vars"),
+        ({"extra_vars_file": "FILE"}, "extra_vars_file"),
+    ],
+)
+def test_live_run_that_does_something_else_is_not_attached_to(
+    trees: Trees, work: Path, tmp_path: Path, fields: dict[str, Any], named: str
+) -> None:
+    (tmp_path / "vars.yaml").write_text("a: 1\n")
+    fields = {name: str(tmp_path / "vars.yaml") if value == "FILE" else value for name, value in fields.items()}
+    tree, told = blocked(trees, tmp_path)
+    first, _ = start(work, spec_of(tree, extra_vars={"db_password": "swordfish-9"}))
+    until("the task to begin", told.exists)
+    with pytest.raises(RunActive, match=first.run_id) as caught:
+        start(work, spec_of(tree, **{"extra_vars": {"db_password": "swordfish-9"}, **fields}))
+    assert caught.value.details["differing"] == [named] and named in str(caught.value)
+    assert "herring" not in str(caught.value) and "swordfish" not in str(caught.value)
+    assert start(work, spec_of(tree, extra_vars={"db_password": "swordfish-9"}, verbosity=2))[1] is True
+    for name in ("spec.json", "launch.json"):
+        assert "swordfish-9" not in (Path(first.run_dir) / name).read_text()
+
+
+def test_changed_file_of_variables_is_another_run(trees: Trees, work: Path, tmp_path: Path) -> None:
+    variables = tmp_path / "vars.yaml"
+    variables.write_text("a: 1\n")
+    tree, told = blocked(trees, tmp_path)
+    start(work, spec_of(tree, extra_vars_file=str(variables)))
+    until("the task to begin", told.exists)
+    assert start(work, spec_of(tree, extra_vars_file=str(variables)))[1] is True
+    variables.write_text("a: 2\n")
+    with pytest.raises(RunActive, match="extra_vars_file"):
+        start(work, spec_of(tree, extra_vars_file=str(variables)))
+
+
+def test_repeated_attempt_gets_its_run_whatever_came_later(trees: Trees, work: Path, tmp_path: Path) -> None:
+    spec = spec_of(trees.make([play("-/step1/Controller/all", "Controller", [command("false")])]), attempt="a-1")
+    first = run(work, spec)
+    assert first.result == "failed"
+    later = run(work, dataclasses.replace(spec, attempt="a-2", targets=("ctl-0",)))
+    assert start(work, spec)[0].run_id == first.run_id
+    tree, told = blocked(trees, tmp_path)
+    live, _ = start(work, spec_of(tree))
+    until("the task to begin", told.exists)
+    found, attached = start(work, spec)
+    assert (found.run_id, found.result, attached) == (first.run_id, "failed", True)
+    assert {status.run_id for status in runs.list_runs(work)} == {first.run_id, later.run_id, live.run_id}
+
+
+def test_done_run_is_adopted_only_when_it_is_the_newest_and_did_the_same(trees: Trees, work: Path) -> None:
+    spec = spec_of(trees.make([play("-/step1/Controller/all", "Controller", [command("true")])]), tags="a")
+    first = run(work, spec)
+    assert start(work, spec, adopt=True)[0].run_id == first.run_id
+    other, attached = start(work, dataclasses.replace(spec, tags=""), adopt=True)
+    assert not attached
+    finish(other)
+    again, attached = start(work, spec, adopt=True)
+    assert (attached, again.run_id != first.run_id) == (False, True)
+    finish(again)
+
+
+def test_run_of_no_readable_plan_blocks_every_plan_but_is_certainly_of_none(trees: Trees, work: Path) -> None:
+    spec = spec_of(trees.make([play("-/step1/Controller/all", "Controller", [command("true")])]))
+    first = run(work, spec)
+    for name in ("spec.json", "status.json", "supervisor.json"):
+        (Path(first.run_dir) / name).write_text("{")
+    (found,) = runs.list_runs(work, "another")
+    assert (found.run_id, found.plan, found.state) == (first.run_id, "", "unknown")
+    assert runs.list_runs(work, "another", certain=True) == ()
+    with pytest.raises(RunActive, match=first.run_id):
+        start(work, dataclasses.replace(spec, plan="another"))
+    shutil.rmtree(first.run_dir)
 
 
 def test_silence_of_another_machine_is_unknown_until_it_is_fenced(trees: Trees, work: Path) -> None:

@@ -14,8 +14,12 @@ from tripleo_ffwd.embedded import faults, node_state, overcloud, undercloud
 CONTROLLERS = [f"overcloud-controller-{index}" for index in range(3)]
 COMPUTES = [f"overcloud-novacompute-{index}" for index in range(2)]
 PLAN = "overcloud"
+PLANTED = "planted-9d1f"
 # What the controllers do at step 2 of ocata, before any schema is migrated.
 OCATA_STEP2_COMMAND = "disable --now openstack-nova-conductor"
+# What every node does first for each release, and what the bootstrap node alone does.
+EVERY_RELEASE_COMMAND = "hiera"
+BOOTSTRAP_COMMAND = "cinder-manage db sync"
 
 
 @pytest.fixture(autouse=True)
@@ -30,17 +34,13 @@ def prepare_arguments(cloud) -> dict:
     return {"plan": PLAN, "templates": str(overcloud.PLAN_DIR), "environments": environments}
 
 
-def phases_only(names: list[str]) -> list[str]:
-    return [name for name in names if name not in ("acquire_lock", "begin_phase", "check_nodes", "finish_phase")]
-
-
 def effects_of_ledger(run_dir: str) -> collections.Counter:
     """How often each task was executed on each host in each stage, from the run's ledger."""
     counted: collections.Counter = collections.Counter()
     for line in (Path(run_dir) / "ledger.jsonl").read_text().splitlines():
         record = json.loads(line)
         if record.get("status") in ("ok", "changed", "failed"):
-            counted[(record["stage"], record["uuid"], record["task"], record["host"])] += 1
+            counted[(record["stage"], record["task_id"], record["task"], record["host"])] += 1
     return counted
 
 
@@ -66,7 +66,7 @@ def test_prepare_with_templates_that_are_not_there_names_them(newton):
 def test_prepare_updates_plan_and_stack(newton):
     ended = newton.do("prepare", **prepare_arguments(newton))
     assert (ended.state, ended.output["status"]) == ("SUCCESS", "SUCCESS"), ended.message
-    assert phases_only(newton.tasks(ended.id)) == ["update_plan", "update_stack"]
+    assert newton.went(ended.id, "update_plan", "update_stack")
     assert {state.release for state in node_state.read(newton.site).values()} == {"newton"}
 
 
@@ -85,7 +85,7 @@ def test_one_controller_failing_at_ocata_step2_means_no_migration_anywhere(newto
 
 
 def test_cancelling_a_run_leaves_nothing_alive_and_says_so(newton):
-    faults.set(newton.site, CONTROLLERS[2], "block", OCATA_STEP2_COMMAND)
+    faults.set(newton.site, CONTROLLERS[2], "block", EVERY_RELEASE_COMMAND)
     execution = newton.start("run", plan=PLAN)
     faults.wait_blocked(newton.site, CONTROLLERS[2], timeout=120)
     (cancelled,) = newton.do("cancel", plan=PLAN).output["cancelled"]
@@ -97,7 +97,7 @@ def test_cancelling_a_run_leaves_nothing_alive_and_says_so(newton):
 
 
 def test_two_terminals_a_cancelled_execution_and_a_restart_of_mistral_do_not_disturb_a_run(newton):
-    faults.set(newton.site, CONTROLLERS[0], "block", OCATA_STEP2_COMMAND)
+    faults.set(newton.site, CONTROLLERS[0], "block", BOOTSTRAP_COMMAND)
     first = newton.start("run", plan=PLAN)
     faults.wait_blocked(newton.site, CONTROLLERS[0], timeout=120)
     live = newton.runs()[-1]
@@ -122,20 +122,17 @@ def test_two_terminals_a_cancelled_execution_and_a_restart_of_mistral_do_not_dis
     ended = newton.wait(third)
     assert ended.state == "SUCCESS", ended.message
     assert ended.output["run_id"] == live.run_id, "it attached to the live run"
-    assert phases_only(newton.tasks(third)) == [
-        "query_outputs",
-        "generate_playbooks",
-        "run_fast_forward_upgrade_playbook",
-    ]
-    twice = {key: count for key, count in effects_of_ledger(live.run_dir).items() if count > 1}
-    assert twice == {}
+    assert newton.went(third, "query_outputs", "generate_playbooks", "run_fast_forward_upgrade_playbook")
+    executed = effects_of_ledger(live.run_dir)
+    assert executed
+    assert [key for key, count in executed.items() if count > 1] == []
     assert set(node_state.database(newton.site).schemas.values()) == {"pike"}
 
 
 @pytest.mark.parametrize(
     ("selection", "told"),
     [
-        ({"roles": ["Storage"]}, "Unknown role: Storage. The overcloud has Controller, Compute"),
+        ({"roles": ["Storage"]}, "Unknown role: Storage. The overcloud has "),
         ({"nodes": ["overcloud-controller-9"]}, "Unknown node: overcloud-controller-9"),
         ({"roles": ["Compute"], "nodes": COMPUTES}, "exactly one of roles and nodes"),
         ({}, "exactly one of roles and nodes"),
@@ -154,13 +151,14 @@ def test_upgrade_of_the_controllers_runs_three_playbooks(newton):
     before = len(newton.runs())
     ended = newton.do("upgrade", plan=PLAN, roles=["Controller"])
     assert ended.state == "SUCCESS", ended.message
-    assert phases_only(newton.tasks(ended.id)) == [
+    assert newton.went(
+        ended.id,
         "query_outputs",
         "generate_playbooks",
         "run_upgrade_steps_playbook",
         "run_deploy_steps_playbook",
         "run_post_upgrade_steps_playbook",
-    ]
+    )
     assert [run.playbook for run in newton.runs()[before:]] == [
         "upgrade_steps_playbook.yaml",
         "deploy_steps_playbook.yaml",
@@ -191,15 +189,11 @@ def test_an_unreachable_node_is_named_and_the_phase_succeeds_when_it_is_back(new
 
 
 def test_converge_ends_with_every_node_as_the_templates_say(newton):
-    ended = newton.do("converge", plan=PLAN, extra_vars={"operator_secret": "planted-9d1f"})
+    ended = newton.do("converge", plan=PLAN, extra_vars={"operator_secret": PLANTED})
     assert ended.state == "SUCCESS", ended.message
-    assert phases_only(newton.tasks(ended.id)) == [
-        "update_plan",
-        "update_stack",
-        "query_outputs",
-        "generate_playbooks",
-        "run_deploy_steps_playbook",
-    ]
+    assert newton.went(
+        ended.id, "update_plan", "update_stack", "query_outputs", "generate_playbooks", "run_deploy_steps_playbook"
+    )
     assert overcloud.check_final_state(newton.site) == []
     assert external_log(newton).exists(), "external deploy tasks always run in converge"
 
@@ -212,6 +206,8 @@ def test_outputs_playbooks_and_keys_never_reached_mistral(newton):
     assert b"fast_forward_upgrade_tasks" not in database
     for path in [*newton.work_dir.rglob("*"), *newton.site.mistral.glob("*.log")]:
         if path.is_file():
-            assert key.encode() not in path.read_bytes(), path
+            content = path.read_bytes()
+            assert key.encode() not in content, path
+            assert PLANTED.encode() not in content, path
     for path in (newton.work_dir / "runs").rglob("*"):
         assert path.stat().st_mode & 0o077 == 0 or path.is_symlink(), path

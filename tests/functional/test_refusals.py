@@ -10,6 +10,7 @@ import yaml
 from support import until
 
 from tripleo_ffwd import config, heat
+from tripleo_ffwd.plan.store import PlanStore
 
 NODES = {"Controller": ["ctl-0"]}
 
@@ -52,11 +53,10 @@ def stack(client, tmp_path: Path, name: str, template: dict) -> None:
     heat.create(client, name, heat.build_bundle(source / "overcloud.yaml", []), 120)
 
 
-def held(action: str, seconds: int = 60) -> dict:
-    """A template whose resource takes its time, or fails."""
-    properties = {"wait_secs": seconds} if action == "wait" else {"fail": True}
+def held(**properties) -> dict:
+    """A template whose one resource takes its time, or fails."""
     template = outputs_template()
-    template["resources"] = {"Held": {"type": "OS::Heat::TestResource", "properties": {"value": action, **properties}}}
+    template["resources"] = {"Held": {"type": "OS::Heat::TestResource", "properties": {"value": "v", **properties}}}
     return template
 
 
@@ -74,10 +74,10 @@ def test_prepare_without_a_stack(cloud, tmp_path):
 
 
 def test_prepare_while_heat_updates_the_stack_then_when_it_is_free(cloud, client, tmp_path):
-    stack(client, tmp_path, "busy", held("quick", 0) | {})
-    slow = heat.build_bundle(templates(tmp_path / "slow", held("wait", 8)) / "overcloud.yaml", [])
+    stack(client, tmp_path, "busy", outputs_template(Some="value"))
+    slow = heat.build_bundle(templates(tmp_path / "slow", held(wait_secs=8)) / "overcloud.yaml", [])
     heat.update(client, "busy", slow, timeout_mins=5)
-    source = str(templates(tmp_path / "next", held("wait", 0)))
+    source = str(templates(tmp_path / "next", held()))
     ended = cloud.do("prepare", plan="busy", templates=source)
     assert ended.state == "ERROR"
     assert "busy" in ended.message and "UPDATE" in ended.message
@@ -88,7 +88,7 @@ def test_prepare_while_heat_updates_the_stack_then_when_it_is_free(cloud, client
 
 def test_a_failed_update_lists_the_resource_with_its_reason_then_is_recovered(cloud, client, tmp_path):
     stack(client, tmp_path, "failing", outputs_template(Some="value"))
-    ended = cloud.do("prepare", plan="failing", templates=str(templates(tmp_path / "bad", held("fail"))))
+    ended = cloud.do("prepare", plan="failing", templates=str(templates(tmp_path / "bad", held(fail=True))))
     assert ended.state == "ERROR"
     assert "Held" in ended.message and "OS::Heat::TestResource" in ended.message
     ended = cloud.do("prepare", plan="failing", templates=str(templates(tmp_path / "good", outputs_template(A="b"))))
@@ -119,6 +119,41 @@ def test_malformed_outputs_name_the_key_then_mended_ones_are_taken(cloud, client
     until("the stack is mended", lambda: heat.get_status(client, name).complete)
     ended = cloud.do("run", plan=name, force_reason="a test without prepare", dry_run=True)
     assert told not in ended.message
+
+
+def test_a_refused_prepare_leaves_the_plan_as_it_was(cloud, client, tmp_path):
+    stack(client, tmp_path, "kept", outputs_template(Some="value"))
+    first = cloud.do("prepare", plan="kept", templates=str(templates(tmp_path / "1", outputs_template(A="a"))))
+    assert first.state == "SUCCESS", first.message
+    before = PlanStore(cloud.work_dir).current("kept")
+    second = str(templates(tmp_path / "2", outputs_template(A="b")))
+    assert "elsewhere" in cloud.do("prepare", plan="kept", stack="elsewhere", templates=second).message
+    assert (
+        "no-such-file.yaml"
+        in cloud.do("prepare", plan="kept", templates=second, environments=["no-such-file.yaml"]).message
+    )
+    assert PlanStore(cloud.work_dir).current("kept") == before
+    mended = cloud.do("prepare", plan="kept", templates=second)
+    assert mended.state == "SUCCESS", mended.message
+
+
+@pytest.mark.parametrize(
+    ("workflow", "arguments", "told"),
+    [
+        ("prepare", {"plan": "p", "poll_interval": 0}, "poll_interval must be a whole number of at least 1, not 0"),
+        ("prepare", {"plan": "p", "timeout": "240"}, "timeout must be a whole number of at least 1, not '240'"),
+        ("run", {"plan": "p", "dry_run": "false"}, "dry_run must be true or false, not 'false'"),
+        ("run", {"plan": "p", "resume": True}, "resume is not there in this version"),
+        ("upgrade", {"plan": "p", "roles": "Controller"}, "roles must be a list of texts, not 'Controller'"),
+        ("converge", {"plan": "../p"}, "can't be the name of a plan"),
+    ],
+)
+def test_a_wrong_input_is_named_before_anything_is_touched(cloud, workflow, arguments, told):
+    ended = cloud.do(workflow, **arguments)
+    assert ended.state == "ERROR"
+    assert told in ended.message
+    assert not (cloud.work_dir / "records" / "p").exists()
+    assert not (cloud.work_dir / "p").exists()
 
 
 def test_the_lock_is_free_after_a_refusal(cloud):

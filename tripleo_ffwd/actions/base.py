@@ -28,12 +28,17 @@ class Caller:
     Attributes:
         conf: the values of [ffwd].
         security: Mistral's security context: who called.
-        execution: id of the workflow execution that the action belongs to; empty for ``mistral run-action``.
+        action_execution: id of the action's own execution: the same when Mistral sends a lost action again.
     """
 
     conf: cfg.GroupAttr
     security: Any
-    execution: str
+    action_execution: str
+
+    @property
+    def project(self) -> str:
+        """Id of the caller's project; empty without keystone."""
+        return str(getattr(self.security, "project_id", None) or "")
 
     @property
     def work_dir(self) -> Path:
@@ -54,9 +59,9 @@ class FfwdAction(actions.Action, metaclass=abc.ABCMeta):  # type: ignore[misc]
 
     def run(self, context: Any) -> Any:
         """Run the action for Mistral; see `act`."""
-        execution = getattr(context.execution, "workflow_execution_id", None) or ""
+        execution = getattr(context.execution, "action_execution_id", None) or ""
         try:
-            return self.act(Caller(conf=config.load(), security=context.security, execution=execution))
+            return self.act(Caller(conf=config.load(), security=context.security, action_execution=execution))
         except FfwdError as error:
             return actions.Result(error=error.to_dict())
         except SystemExit as error:

@@ -22,16 +22,18 @@ def success(plan: str, phase: str, targets: Sequence[str], *, dry_run: bool) -> 
     return _outcome("SUCCESS", f"Phase {phase} of plan {plan} {how}{where}.", {})
 
 
-def failure(plan: str, phase: str, error: Any) -> dict[str, Any]:
+def failure(plan: str, phase: str, error: Any, *, also: str = "") -> dict[str, Any]:
     """Return the outcome of a phase whose task ended with `error`.
 
     Args:
         error: the result of the failed task: an action's error dictionary, a sub-workflow's output, or text (what
             Mistral says of a timeout or of an exception).
+        also: a second thing that went wrong on the way out.
     """
     details = _details(error)
-    message = str(details.get("message") or error)[:MAX_MESSAGE]
-    return _outcome("FAILED", f"Phase {phase} of plan {plan} failed: {message}", details)
+    message = str(details.get("message") or details.get("result") or error)[:MAX_MESSAGE]
+    told = f"Phase {phase} of plan {plan} failed: {message}"
+    return _outcome("FAILED", f"{told}. {also}" if also else told, details)
 
 
 def check(status: Any) -> Any:

@@ -1,15 +1,15 @@
-"""Actions around a phase: the plan's lock, whose turn it is, and how it ended."""
+"""Actions around a phase: the plan's lock, whose turn it is, what has been reached, and how it ended."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from tripleo_ffwd.actions import outcomes, selection
+from tripleo_ffwd import heat
+from tripleo_ffwd.actions import inputs, outcomes, selection
 from tripleo_ffwd.actions.base import Caller, FfwdAction
-from tripleo_ffwd.exceptions import InvalidInput
+from tripleo_ffwd.exceptions import FfwdError, InvalidInput
 from tripleo_ffwd.model import PHASES
 from tripleo_ffwd.plan import lock, phases
-from tripleo_ffwd.plan.store import check_name
 
 
 class AcquireLockAction(FfwdAction):
@@ -18,48 +18,60 @@ class AcquireLockAction(FfwdAction):
     :param plan: name of the plan.
     :param phase: prepare, run, upgrade or converge.
     :param owner: id of the root execution that wants the lock.
+    :param inputs: the phase's inputs by name, checked before anything else.
     :param holder: id of the execution that held it at the last try.
     :param holder_state: state of that execution, GONE when Mistral has no such execution.
     :returns: ``{acquired, holder}``; with ``acquired: false`` look up the holder's state and call again.
     """
 
-    def __init__(self, plan: str, phase: str, owner: str, holder: str = "", holder_state: str = ""):
+    def __init__(
+        self,
+        plan: str,
+        phase: str,
+        owner: str,
+        inputs: dict[str, Any] | None = None,
+        holder: str = "",
+        holder_state: str = "",
+    ):
         self.plan = plan
         self.phase = phase
         self.owner = owner
+        self.inputs = inputs
         self.holder = holder
         self.holder_state = holder_state
 
     def act(self, caller: Caller) -> dict[str, Any]:
-        check_name(self.plan)
         if self.phase not in PHASES:
             raise InvalidInput(f"There is no phase {self.phase!r}", remedy=f"Phases are {', '.join(PHASES)}")
+        inputs.check(self.inputs)
         current = lock.acquire(
             caller.work_dir,
             self.plan,
             self.phase,
             self.owner,
-            runs=selection.plan_runs(caller, self.plan),
+            find_runs=lambda: selection.plan_runs(caller, self.plan),
+            project=caller.project,
             known_holder=self.holder,
             known_state=self.holder_state,
         )
         return {"acquired": current is None, "holder": current.execution if current else self.owner}
 
 
-class BeginPhaseAction(FfwdAction):
-    """Check that it is the phase's turn on the nodes and record that it starts; a dry run records nothing.
+class CheckPhaseAction(FfwdAction):
+    """Check that a phase can start: its nodes are known, it is its turn, Heat is free. Nothing is changed.
 
     :param plan: name of the plan.
     :param phase: prepare, run, upgrade or converge.
     :param owner: id of the root execution; it must hold the plan's lock.
-    :param outputs: digest that ``ffwd.query_outputs`` returned; without it the nodes recorded so far are meant.
+    :param outputs: digest that ``ffwd.query_outputs`` returned; without it the nodes recorded so far are meant, and the
+        stack, which is to be updated, is looked at.
+    :param stack: name of the stack, by default that of the last prepare, else the plan's name.
     :param roles: for upgrade: names of the roles to upgrade.
     :param nodes: for upgrade: names of the nodes to upgrade, instead of roles.
     :param playbook: for upgrade: ``all`` or one of its three playbooks.
-    :param stack: name of the stack, remembered for the later phases; by default what is remembered.
-    :param force_reason: why the phase is started out of turn; recorded.
-    :param dry_run: check only.
-    :returns: ``{targets, hosts}``: names of the nodes that the phase is for and their number.
+    :param force_reason: why the phase may start out of turn.
+    :returns: ``{targets, first_playbook, live}``: names of the nodes that the phase is for, the playbook to begin with,
+        and whether a run of the phase is live, to which it attaches.
     """
 
     def __init__(
@@ -68,9 +80,71 @@ class BeginPhaseAction(FfwdAction):
         phase: str,
         owner: str,
         outputs: str = "",
+        stack: str = "",
         roles: list[str] | None = None,
         nodes: list[str] | None = None,
         playbook: str = "all",
+        force_reason: str = "",
+    ):
+        self.plan = plan
+        self.phase = phase
+        self.owner = owner
+        self.outputs = outputs
+        self.stack = stack
+        self.roles = roles
+        self.nodes = nodes
+        self.playbook = playbook
+        self.force_reason = force_reason
+
+    def act(self, caller: Caller) -> dict[str, Any]:
+        lock.check_owner(caller.work_dir, self.plan, self.owner)
+        selection.check_playbook(self.phase, self.playbook)
+        live = selection.live_playbook(caller, self.plan, self.phase)
+        if self.outputs:
+            targets = selection.select(caller, self.phase, self.outputs, self.roles, self.nodes)
+        else:
+            targets = tuple(phases.read_record(caller.work_dir, self.plan).nodes)
+            if not live:
+                self._check_stack(caller)
+        first = selection.first_playbook(self.phase, self.playbook, live)
+        phases.check(
+            caller.work_dir,
+            self.plan,
+            self.phase,
+            targets,
+            first_playbook=first if self.phase == "upgrade" else "",
+            force_reason=self.force_reason,
+        )
+        return {"targets": list(targets), "first_playbook": first, "live": bool(live)}
+
+    def _check_stack(self, caller: Caller) -> None:
+        stack = selection.stack_name(caller, self.plan, self.stack)
+        status = heat.get_status(heat.connect(caller.conf, caller.security), stack)
+        if status.in_progress:
+            raise status.busy()
+
+
+class BeginPhaseAction(FfwdAction):
+    """Record that a phase starts, right before the first thing that it changes.
+
+    :param plan: name of the plan.
+    :param phase: prepare, run, upgrade or converge.
+    :param owner: id of the root execution; it must hold the plan's lock.
+    :param targets: names of the nodes that it is for.
+    :param first_playbook: for upgrade: the playbook that it begins with.
+    :param stack: name of the stack, remembered for the later phases; by default what is remembered.
+    :param force_reason: why the phase may start out of turn; recorded.
+    :param dry_run: record nothing.
+    :returns: nothing.
+    """
+
+    def __init__(
+        self,
+        plan: str,
+        phase: str,
+        owner: str,
+        targets: list[str] | None = None,
+        first_playbook: str = "",
         stack: str = "",
         force_reason: str = "",
         dry_run: bool = False,
@@ -78,32 +152,52 @@ class BeginPhaseAction(FfwdAction):
         self.plan = plan
         self.phase = phase
         self.owner = owner
-        self.outputs = outputs
-        self.roles = roles
-        self.nodes = nodes
-        self.playbook = playbook
+        self.targets = targets
+        self.first_playbook = first_playbook
         self.stack = stack
         self.force_reason = force_reason
         self.dry_run = dry_run
 
-    def act(self, caller: Caller) -> dict[str, Any]:
+    def act(self, caller: Caller) -> None:
         lock.check_owner(caller.work_dir, self.plan, self.owner)
-        selection.check_playbook(self.phase, self.playbook)
-        if self.outputs:
-            targets = selection.select(caller, self.phase, self.outputs, self.roles, self.nodes)
-        else:
-            targets = tuple(phases.read_record(caller.work_dir, self.plan).nodes)
+        if self.dry_run:
+            return
         phases.begin(
             caller.work_dir,
             self.plan,
             self.phase,
-            targets,
+            self.targets or (),
             execution=self.owner,
             stack=self.stack,
+            first_playbook=self.first_playbook if self.phase == "upgrade" else "",
             force_reason=self.force_reason,
-            dry_run=self.dry_run,
         )
-        return {"targets": list(targets), "hosts": len(targets)}
+
+
+class RecordPlaybookAction(FfwdAction):
+    """Record that a playbook finished on its nodes, so that what is left of the phase is known.
+
+    :param plan: name of the plan.
+    :param phase: run, upgrade or converge.
+    :param owner: id of the root execution; it must hold the plan's lock.
+    :param playbook: file name of the playbook.
+    :param targets: names of the nodes.
+    :param dry_run: record nothing.
+    :returns: nothing.
+    """
+
+    def __init__(self, plan: str, phase: str, owner: str, playbook: str, targets: list[str], dry_run: bool = False):
+        self.plan = plan
+        self.phase = phase
+        self.owner = owner
+        self.playbook = playbook
+        self.targets = targets
+        self.dry_run = dry_run
+
+    def act(self, caller: Caller) -> None:
+        lock.check_owner(caller.work_dir, self.plan, self.owner)
+        if not self.dry_run:
+            phases.finish_playbook(caller.work_dir, self.plan, self.phase, self.targets, self.playbook)
 
 
 class FinishPhaseAction(FfwdAction):
@@ -113,7 +207,6 @@ class FinishPhaseAction(FfwdAction):
     :param phase: prepare, run, upgrade or converge.
     :param owner: id of the root execution.
     :param targets: names of the nodes on which the phase has finished.
-    :param playbook: for upgrade: ``all`` or the one playbook that was run.
     :param error: what went wrong: the result of the failed task; none when the phase succeeded.
     :param dry_run: record nothing.
     :returns: ``{status, message, run_id, run_dir, failed}`` for the execution's output.
@@ -125,7 +218,6 @@ class FinishPhaseAction(FfwdAction):
         phase: str,
         owner: str,
         targets: list[str] | None = None,
-        playbook: str = "all",
         error: Any = None,
         dry_run: bool = False,
     ):
@@ -133,20 +225,28 @@ class FinishPhaseAction(FfwdAction):
         self.phase = phase
         self.owner = owner
         self.targets = targets
-        self.playbook = playbook
         self.error = error
         self.dry_run = dry_run
 
     def act(self, caller: Caller) -> dict[str, Any]:
-        succeeded = self.error is None
-        if succeeded and not self.dry_run:
-            done = selection.playbooks_of(self.phase, self.playbook)
-            phases.finish(caller.work_dir, self.plan, self.phase, self.targets or (), done)
-        plan_runs = selection.plan_runs(caller, self.plan)
-        lock.release(caller.work_dir, self.plan, self.owner, runs=plan_runs)
-        if succeeded:
-            return outcomes.success(self.plan, self.phase, self.targets or [], dry_run=self.dry_run)
-        return outcomes.failure(self.plan, self.phase, self.error)
+        if self.error is not None:
+            return outcomes.failure(self.plan, self.phase, self.error, also=self._release_after_failure(caller))
+        lock.check_owner(caller.work_dir, self.plan, self.owner)
+        if not self.dry_run:
+            phases.finish(caller.work_dir, self.plan, self.phase, self.targets or ())
+        self._release(caller)
+        return outcomes.success(self.plan, self.phase, self.targets or [], dry_run=self.dry_run)
+
+    def _release(self, caller: Caller) -> None:
+        lock.release(caller.work_dir, self.plan, self.owner, find_runs=lambda: selection.plan_runs(caller, self.plan))
+
+    def _release_after_failure(self, caller: Caller) -> str:
+        """Return what kept the lock; the phase's own error must not be lost over it."""
+        try:
+            self._release(caller)
+        except (FfwdError, OSError) as error:
+            return f"The plan's lock could not be given back: {error}"
+        return ""
 
 
 class CheckStatusAction(FfwdAction):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tripleo_ffwd.actions import selection
 from tripleo_ffwd.actions.base import Caller, FfwdAction
 from tripleo_ffwd.plan import lock
 from tripleo_ffwd.plan.store import PlanStore
@@ -38,6 +39,7 @@ class UpdatePlanAction(FfwdAction):
 
     def act(self, caller: Caller) -> dict[str, Any]:
         lock.check_owner(caller.work_dir, self.plan, self.owner)
+        selection.check_no_live_run(caller, self.plan)
         version = PlanStore(caller.work_dir).create_version(
             self.plan,
             templates=Path(self.templates) if self.templates else None,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tripleo_ffwd.actions.base import Caller, FfwdAction
-from tripleo_ffwd.files import make_private_dir, read_json
+from tripleo_ffwd.exceptions import InvalidInput
+from tripleo_ffwd.files import make_private_dir
 from tripleo_ffwd.plan import outputs as stored_outputs
 from tripleo_ffwd.playbook_gen import pipeline, writing
 from tripleo_ffwd.playbook_gen.options import GenerateOptions
@@ -19,17 +21,26 @@ class GeneratePlaybooksAction(FfwdAction):
     :param outputs: digest that ``ffwd.query_outputs`` returned.
     :param releases: the releases of the journey, when the outputs don't tell them.
     :param ssh_user: user on the nodes; [ffwd] ssh_user by default.
+    :param playbook: ``all`` or the one playbook that is going to be run: one that lacks an input is refused now, not
+        after the ones before it have changed the nodes.
     :returns: ``{tree, digest, releases, stages, tasks, missing_inputs}``: a directory, its digest, names, counts.
     """
 
     def __init__(
-        self, plan: str, phase: str, outputs: str, releases: list[str] | None = None, ssh_user: str | None = None
+        self,
+        plan: str,
+        phase: str,
+        outputs: str,
+        releases: list[str] | None = None,
+        ssh_user: str | None = None,
+        playbook: str = "all",
     ):
         self.plan = plan
         self.phase = phase
         self.outputs = outputs
         self.releases = releases
         self.ssh_user = ssh_user
+        self.playbook = playbook
 
     def act(self, caller: Caller) -> dict[str, Any]:
         options = GenerateOptions(
@@ -37,14 +48,13 @@ class GeneratePlaybooksAction(FfwdAction):
             releases=tuple(self.releases or ()),
             ssh_user=self.ssh_user or caller.conf.ssh_user,
             ssh_port=caller.conf.ssh_port,
-            rolling_roles=tuple(caller.conf.rolling_roles),
             python_interpreter=caller.conf.python_interpreter,
         )
         compiled = pipeline.compile_playbooks(stored_outputs.read(caller.work_dir, self.outputs), options)
         manifest = compiled.manifest
+        _check_complete(manifest["missing_inputs"], self.playbook)
         directory = caller.work_dir / "trees" / manifest["digest"]
-        # Written whole or not at all: a tree of that digest that has its manifest is complete.
-        if (read_json(directory / "manifest.json") or {}).get("digest") != manifest["digest"]:
+        if not writing.is_written(directory, manifest["digest"]):
             make_private_dir(directory.parent)
             writing.write_tree(compiled, directory)
         return {
@@ -55,3 +65,14 @@ class GeneratePlaybooksAction(FfwdAction):
             "tasks": sum(stage["tasks"] for stage in manifest["stages"]),
             "missing_inputs": [dict(entry) for entry in manifest["missing_inputs"]],
         }
+
+
+def _check_complete(missing: Sequence[Mapping[str, str]], playbook: str) -> None:
+    wanted = [entry for entry in missing if playbook in ("all", entry.get("playbook"))]
+    if wanted:
+        told = "; ".join(f"{entry.get('playbook')}: {entry.get('what')}" for entry in wanted)
+        raise InvalidInput(
+            f"The playbooks lack what only Heat's deployments have: {told}",
+            remedy="This version can't fetch it. Generate the playbooks with `tripleo-ffwd generate --config-download`",
+            missing_inputs=[dict(entry) for entry in wanted],
+        )

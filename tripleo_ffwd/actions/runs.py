@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tripleo_ffwd.actions import selection
+from tripleo_ffwd.actions import inputs, selection
 from tripleo_ffwd.actions.base import Caller, FfwdAction
 from tripleo_ffwd.ansible_run import launchers, runs
 from tripleo_ffwd.exceptions import InvalidInput, NotFound
@@ -32,6 +32,7 @@ class StartPlaybookAction(FfwdAction):
     :param dry_run: Ansible's check mode.
     :param resume: go on where an interrupted run stopped; not in this version.
     :param timeout: seconds after which the run is ended; [ffwd] run_timeout by default.
+    :param force_reason: why the phase was started out of turn; a run that was successful is then repeated.
     :returns: ``{run_id, run_dir, attached, timeout}``.
     """
 
@@ -53,6 +54,7 @@ class StartPlaybookAction(FfwdAction):
         dry_run: bool = False,
         resume: bool = False,
         timeout: int | None = None,
+        force_reason: str = "",
     ):
         self.plan = plan
         self.phase = phase
@@ -70,16 +72,10 @@ class StartPlaybookAction(FfwdAction):
         self.dry_run = dry_run
         self.resume = resume
         self.timeout = timeout
+        self.force_reason = force_reason
 
     def act(self, caller: Caller) -> dict[str, Any]:
-        if self.resume:
-            raise InvalidInput(
-                "resume is not there in this version",
-                where="resume",
-                remedy="Start the phase again without it: a live run is attached to, an ended one is started anew",
-            )
-        if self.extra_vars is not None and not isinstance(self.extra_vars, dict):
-            raise InvalidInput("extra_vars must be a mapping", where="extra_vars", remedy="Give it as a JSON object")
+        inputs.check(vars(self))
         lock.check_owner(caller.work_dir, self.plan, self.owner)
         status, attached = runs.start(
             caller.work_dir,
@@ -87,12 +83,15 @@ class StartPlaybookAction(FfwdAction):
             launcher=caller.conf.launcher,
             heartbeat_interval=caller.conf.heartbeat_interval,
             heartbeat_stale=caller.conf.heartbeat_stale,
+            # A migration that was done is not done again because nobody was watching its end.
+            adopt=self.phase == "run" and not self.force_reason,
         )
+        timeout = runs.timeout_of(Path(status.run_dir)) if attached else 0
         return {
             "run_id": status.run_id,
             "run_dir": status.run_dir,
             "attached": attached,
-            "timeout": self.timeout or caller.conf.run_timeout,
+            "timeout": timeout or self.timeout or caller.conf.run_timeout,
         }
 
     def _spec(self, caller: Caller) -> RunSpec:
@@ -105,6 +104,7 @@ class StartPlaybookAction(FfwdAction):
             digest=self.digest,
             targets=tuple(sorted(self.targets or ())),
             owner=self.owner,
+            attempt=caller.action_execution,
             ssh_user=self.ssh_user or conf.ssh_user,
             ssh_key_file=self.ssh_key_file or conf.ssh_key_file,
             known_hosts_file=conf.ssh_known_hosts_file,
@@ -115,6 +115,9 @@ class StartPlaybookAction(FfwdAction):
             skip_tags=self.skip_tags or "",
             extra_vars=self.extra_vars or {},
             extra_vars_file=self.extra_vars_file or "",
+            ansible_library=conf.ansible_library,
+            ansible_roles_path=conf.ansible_roles_path,
+            ansible_collections_path=conf.ansible_collections_path,
             check=self.dry_run,
         )
 
@@ -138,7 +141,8 @@ class CancelPlaybookAction(FfwdAction):
 
     :param run_dir: directory of the run; or
     :param plan: name of the plan whose live runs are meant.
-    :returns: ``{cancelled}``: ids of the runs that were asked to end. Poll ``ffwd.get_playbook_status`` for the end.
+    :returns: ``{cancelled, message}``: ids of the runs that were asked to end. Poll ``ffwd.get_playbook_status`` for
+        the end.
     """
 
     def __init__(self, run_dir: str = "", plan: str = ""):
@@ -151,9 +155,14 @@ class CancelPlaybookAction(FfwdAction):
         if self.run_dir:
             if not Path(self.run_dir).is_dir():
                 raise NotFound("There is no such run", where=self.run_dir, remedy="See `tripleo-ffwd run list`")
-            return {"cancelled": [runs.cancel(Path(self.run_dir)).run_id]}
-        live = [run for run in selection.plan_runs(caller, self.plan) if not run.settled]
-        return {"cancelled": [runs.cancel(Path(run.run_dir)).run_id for run in live]}
+            wanted = [self.run_dir]
+        else:
+            # Runs whose plan can't be read count for the lock, but may be somebody else's.
+            mine = [run for run in selection.plan_runs(caller, self.plan) if run.plan == self.plan]
+            wanted = [run.run_dir for run in mine if not run.settled]
+        cancelled = [runs.cancel(Path(run_dir)).run_id for run_dir in wanted]
+        told = f"Asked to end: {', '.join(cancelled)}" if cancelled else f"No run of plan {self.plan} is live"
+        return {"cancelled": cancelled, "message": f"{told}."}
 
 
 class CheckLauncherAction(FfwdAction):

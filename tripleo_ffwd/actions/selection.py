@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tripleo_ffwd.actions.base import Caller
 from tripleo_ffwd.ansible_run import runs
-from tripleo_ffwd.exceptions import InvalidInput
+from tripleo_ffwd.exceptions import InvalidInput, RunActive
 from tripleo_ffwd.model import PHASE_PLAYBOOKS, RunStatus
 from tripleo_ffwd.plan import outputs as stored_outputs
 from tripleo_ffwd.plan.phases import read_record
@@ -23,9 +23,32 @@ def stack_name(caller: Caller, plan: str, stack: str) -> str:
     return stack or read_record(caller.work_dir, plan).stack or plan
 
 
-def playbooks_of(phase: str, playbook: str) -> tuple[str, ...]:
-    """Return the playbooks that ``playbook`` (``all`` or a name) means in the phase."""
-    return PHASE_PLAYBOOKS[phase] if playbook == "all" else (playbook,)
+def check_no_live_run(caller: Caller, plan: str) -> None:
+    """Refuse to change plan or stack under a run.
+
+    Raises:
+        RunActive: a run of the plan is live, or may be.
+    """
+    for run in plan_runs(caller, plan):
+        if not run.settled:
+            raise RunActive(
+                f"Run {run.run_id} of plan {plan} (phase {run.phase}, {run.playbook}) is {run.state}",
+                where=run.run_dir,
+                remedy=f"Wait for it, or end it with `tripleo-ffwd run cancel {run.run_id}`",
+            )
+
+
+def live_playbook(caller: Caller, plan: str, phase: str) -> str:
+    """Return the playbook of the phase's live run; empty when there is none."""
+    live = [run.playbook for run in plan_runs(caller, plan) if run.state == "live" and run.phase == phase]
+    return live[-1] if live else ""
+
+
+def first_playbook(phase: str, playbook: str, live: str) -> str:
+    """Return the playbook that a phase begins with: the chosen one, the live one to attach to, or its first."""
+    if playbook != "all":
+        return playbook
+    return live or next(iter(PHASE_PLAYBOOKS[phase]), "")
 
 
 def check_playbook(phase: str, playbook: str) -> None:
@@ -61,9 +84,6 @@ def select(
     everything = tuple(host for hosts in by_role.values() for host in hosts)
     if phase != "upgrade":
         return everything
-    for name, value in (("roles", roles), ("nodes", nodes)):
-        if value is not None and (not isinstance(value, list) or not all(isinstance(v, str) for v in value)):
-            raise InvalidInput(f"{name} must be a list of names, not {value!r}", where=name)
     if bool(roles) == bool(nodes):
         raise InvalidInput("upgrade takes exactly one of roles and nodes", remedy="Give a list of one or more names")
     if roles:

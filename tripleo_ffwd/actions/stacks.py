@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from tripleo_ffwd import heat
@@ -21,7 +22,7 @@ class UpdateStackAction(FfwdAction):
     :param stack: name of the stack, by default that of the last prepare, else the plan's name; it must
         exist: nothing is created.
     :param timeout: minutes after which Heat gives the update up.
-    :returns: ``{stack, stack_id, marker}``: what ``ffwd.get_stack_status`` wants.
+    :returns: ``{stack_id, marker, deadline}``: what ``ffwd.get_stack_status`` wants.
     """
 
     def __init__(self, plan: str, owner: str, stack: str = "", timeout: int = 240):
@@ -32,12 +33,15 @@ class UpdateStackAction(FfwdAction):
 
     def act(self, caller: Caller) -> dict[str, Any]:
         lock.check_owner(caller.work_dir, self.plan, self.owner)
+        selection.check_no_live_run(caller, self.plan)
         stack = selection.stack_name(caller, self.plan, self.stack)
         version = PlanStore(caller.work_dir).current(self.plan)
         client = heat.connect(caller.conf, caller.security)
         bundle = heat.build_bundle(version.template_path, version.environment_paths)
         started = heat.update(client, stack, bundle, timeout_mins=self.timeout)
-        return {"stack": stack, "stack_id": started.stack_id, "marker": started.marker}
+        # Heat gives up at its timeout; two minutes later there is nothing left to wait for.
+        deadline = int(time.time()) + self.timeout * 60 + 120
+        return {"stack_id": started.stack_id, "marker": started.marker, "deadline": deadline}
 
 
 class GetStackStatusAction(FfwdAction):
@@ -45,22 +49,25 @@ class GetStackStatusAction(FfwdAction):
 
     :param stack: name or id of the stack.
     :param marker: what ``ffwd.update_stack`` returned: an older update's end does not count.
+    :param deadline: seconds since the epoch after which the wait is over; 0 for none.
     :returns: ``{state, settled, succeeded, status, reason, failures, message}``; state is ``in_progress``,
         ``complete``, ``failed`` or ``unknown``; failures are the failed resources ``{path, type, status, reason}``.
     """
 
-    def __init__(self, stack: str, marker: str = ""):
+    def __init__(self, stack: str, marker: str = "", deadline: int = 0):
         self.stack = stack
         self.marker = marker
+        self.deadline = deadline
 
     def act(self, caller: Caller) -> dict[str, Any]:
         try:
-            client = heat.connect(caller.conf, caller.security)
-            return heat.poll(client, self.stack, marker=self.marker)
-        except NotFound:
-            raise
+            status = heat.poll(heat.connect(caller.conf, caller.security), self.stack, marker=self.marker)
         except FfwdError as error:
-            return {"state": "unknown", "settled": False, "succeeded": False, "message": str(error)}
+            gone = isinstance(error, NotFound)
+            status = {"state": "unknown", "settled": gone, "succeeded": False, "message": str(error)}
+        if not status["settled"] and 0 < self.deadline < time.time():
+            return {**status, "settled": True, "message": f"{status['message']}; the time for it is over"}
+        return status
 
 
 class QueryOutputsAction(FfwdAction):

@@ -32,10 +32,19 @@ def clean_environment(run_id: str) -> dict[str, str]:
 
 def require_ansible() -> None:
     """Raise ConfigurationError when there is no ansible-playbook to call."""
-    if shutil.which("ansible-playbook") is None:
-        raise ConfigurationError(
-            "ansible-playbook is not installed", where=os.environ.get("PATH", ""), remedy="Install ansible-core"
-        )
+    path = clean_environment("")["PATH"]
+    if shutil.which("ansible-playbook", path=path) is None:
+        raise ConfigurationError("ansible-playbook is not installed", where=path, remedy="Install ansible-core")
+
+
+def plugin_paths(spec: RunSpec) -> dict[str, str]:
+    """Return the settings that say where modules, roles and collections are; Ansible's defaults hold for the others."""
+    paths = {
+        "ANSIBLE_LIBRARY": spec.ansible_library,
+        "ANSIBLE_ROLES_PATH": spec.ansible_roles_path,
+        "ANSIBLE_COLLECTIONS_PATH": spec.ansible_collections_path,
+    }
+    return {name: value for name, value in paths.items() if value}
 
 
 def _option(name: str, value: str) -> str:
@@ -75,6 +84,7 @@ def ansible_environment(run: RunDir, spec: RunSpec, control_dir: str) -> dict[st
         control_dir: a short, private directory for ssh's control sockets (a socket's path has 108 bytes).
     """
     env = {
+        **plugin_paths(spec),
         "ANSIBLE_CONFIG": str(run.private / "ansible.cfg"),
         "ANSIBLE_LOCAL_TEMP": str(run.private / "tmp"),
         "ANSIBLE_CACHE_PLUGIN": "memory",

@@ -7,7 +7,7 @@ be seen from what the host does next, and for certain from Ansible's statistics 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from tripleo_ffwd.ansible_run.tree import StagePlan
@@ -35,11 +35,12 @@ class Failure:
 
 @dataclasses.dataclass
 class StageState:
-    """A stage under way or over: the number of its play, tasks ended on each host, whether its play found hosts."""
+    """A stage whose play was announced: the play's number, tasks ended on each host, and whether any has begun."""
 
     plan: StagePlan
     play: int
     ended: dict[str, int] = dataclasses.field(default_factory=dict)
+    started: bool = False
     unmatched: bool = False
     closed: bool = False
 
@@ -52,6 +53,7 @@ class Progress:
         playbook: its file name.
         log: path of Ansible's log, for failed tasks.
         redact: removes secrets from a text.
+        unselected: hosts that are left out; what fails on them is recorded, and counts nowhere.
     """
 
     def __init__(
@@ -60,11 +62,13 @@ class Progress:
         playbook: str,
         log: str,
         redact: Callable[[str], str] = str,
+        unselected: Collection[str] = (),
     ) -> None:
         self._plans = {stage.id: stage for stage in stages}
         self._playbook = playbook
         self._log = log
         self._redact = redact
+        self._unselected = frozenset(unselected)
         self._states: dict[str, StageState] = {}
         self._play = ""
         self._plays = 0
@@ -84,10 +88,12 @@ class Progress:
         elif kind == "playbook_on_stats":
             self._stats = data
             return self._end_stage()
+        elif kind == "playbook_on_task_start":
+            return self._start_stage()
         elif kind == "runner_on_start":
-            return [self._begin_task(data)]
+            return [*self._start_stage(), self._begin_task(data)]
         elif kind in ("runner_on_ok", "runner_on_failed", "runner_on_skipped", "runner_on_unreachable"):
-            return [self._end_task(kind, data)]
+            return [*self._start_stage(), self._end_task(kind, data)]
         else:
             self._note_error(kind, str(event.get("stdout", "")))
         return []
@@ -100,17 +106,35 @@ class Progress:
         self._plays += 1
         if name in self._plans:
             self._states[name] = StageState(self._plans[name], self._plays)
-            records.append({"event": "stage_start", "stage": name, "hosts": len(self._plans[name].hosts)})
         return records
+
+    def _start_stage(self) -> list[Record]:
+        """Note that the play's first task begins: one that is only announced may find that all its hosts are lost."""
+        state = self._states.get(self._play)
+        if state is None or state.started:
+            return []
+        state.started = True
+        return [{"event": "stage_start", "stage": state.plan.id, "hosts": len(state.plan.hosts)}]
 
     def _end_stage(self) -> list[Record]:
         state = self._states.get(self._play)
         if state is None or state.closed:
             return []
+        if not state.started and self._is_out_of_reach(state):
+            del self._states[self._play]
+            return []
+        records = self._start_stage()  # of a stage that has no task to do
         state.closed = True
         done = self._finished(state)
         failed = sorted(set(state.plan.hosts) - set(done))
-        return [{"event": "stage_end", "stage": state.plan.id, "done": done, "failed": failed}]
+        return [*records, {"event": "stage_end", "stage": state.plan.id, "done": done, "failed": failed}]
+
+    def _is_out_of_reach(self, state: StageState) -> bool:
+        """Return whether a stage that did no task was stopped before it began, rather than having nothing to do."""
+        if self.gate_message:
+            return True
+        lost = self._lost()
+        return bool(state.plan.hosts) and (state.unmatched or all(host in lost for host in state.plan.hosts))
 
     def _begin_task(self, data: Mapping[str, Any]) -> Record:
         host = str(data.get("host", ""))
@@ -145,6 +169,8 @@ class Progress:
     def _note_failure(self, record: Record) -> None:
         if self._play.startswith(GATE):
             self.gate_message = self.gate_message or record["message"]
+            return
+        if record["host"] in self._unselected:
             return
         self._failures.append(Failure(self._plays, self._play, record["host"], record["task"], record["message"]))
 
@@ -197,6 +223,14 @@ class Progress:
         return not any(play <= state.play and host in state.plan.hosts for host, play in lost.items())
 
     @property
+    def only_unselected_lost(self) -> bool:
+        """True when the run came to its end, and all hosts that Ansible calls failed or unreachable were left out."""
+        if self._stats is None:
+            return False
+        lost = {**(self._stats.get("failures") or {}), **(self._stats.get("dark") or {})}
+        return set(lost) <= self._unselected
+
+    @property
     def failed(self) -> tuple[FailedTask, ...]:
         """Every failed task that was neither ignored nor rescued; gates are not among them."""
         return tuple(
@@ -206,7 +240,7 @@ class Progress:
     def snapshot(self) -> dict[str, Any]:
         """Return the fields of a RunStatus that tell progress."""
         failed = self.failed
-        current = next((s for s in reversed(self._states.values())), None)
+        current = next((s for s in reversed(self._states.values()) if s.started), None)
         return {
             "stage": current.plan.id if current else "",
             "stages_done": len(self._plans) - len(self.unfinished),

@@ -25,6 +25,8 @@ LOG = logging.getLogger("tripleo_ffwd.supervisor")
 
 # A control socket's path may have 108 bytes, and ssh adds 17 of its own while it makes one.
 SHORT = 60
+# Exit codes of ansible-playbook when it went to the end, and hosts failed, were unreachable, or both.
+HOSTS_LOST = (2, 4, 6)
 
 
 class PlaybookRun:
@@ -44,8 +46,10 @@ class PlaybookRun:
         self._tree = tree
         self._ledger = ledger
         self._heart = heart
-        self._redact = redactor(spec.extra_vars, spec.extra_vars_file)
-        self._progress = Progress(tree.required(spec), spec.playbook, str(run.log), self._redact)
+        self._redact = redactor(spec.extra_vars, spec.extra_vars_file, tree.path)
+        self._progress = Progress(
+            tree.required(spec), spec.playbook, str(run.log), self._redact, tree.unselected(spec.targets)
+        )
         self._lock = threading.Lock()
         self._log_fd = os.open(run.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         heart.follow(self._snapshot)
@@ -110,9 +114,10 @@ class PlaybookRun:
         """Return result and message of a run that ended by itself with exit code `code`."""
         with self._lock:
             failed, unfinished = self._progress.failed, self._progress.unfinished
+            harmless = code in HOSTS_LOST and self._progress.only_unselected_lost
             gate, error = self._progress.gate_message, self._progress.last_error
             total = self._progress.snapshot()["stages_total"]
-        if code == 0 and not failed and not unfinished:
+        if (code == 0 or harmless) and not failed and not unfinished:
             return "successful", f"{self._spec.playbook}: all {total} stages finished"
         if gate:
             return "failed", gate

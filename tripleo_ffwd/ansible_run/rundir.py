@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from tripleo_ffwd.exceptions import WriteRefused
+from tripleo_ffwd.files import sync_dir
 from tripleo_ffwd.model import RunSpec
 
 RUNS = "runs"
@@ -132,15 +133,6 @@ def new_run_id() -> str:
     return f"{datetime.datetime.now(datetime.timezone.utc):%Y%m%dT%H%M%S%f}-{secrets.token_hex(3)}"
 
 
-def fsync_dir(path: Path) -> None:
-    """Make the entries of a directory durable."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
 def _write_temp(path: Path, data: Mapping[str, Any], durable: bool) -> Path:
     fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
     try:
@@ -173,7 +165,7 @@ def write_json(path: Path, data: Mapping[str, Any], *, durable: bool = True) -> 
         temp.unlink(missing_ok=True)
         raise
     if durable:
-        fsync_dir(path.parent)
+        sync_dir(path.parent)
 
 
 def write_once(path: Path, data: Mapping[str, Any]) -> bool:
@@ -185,7 +177,7 @@ def write_once(path: Path, data: Mapping[str, Any]) -> bool:
         return False
     finally:
         temp.unlink(missing_ok=True)
-    fsync_dir(path.parent)
+    sync_dir(path.parent)
     return True
 
 
@@ -220,7 +212,7 @@ def create(work_dir: Path, spec: RunSpec, launch: Mapping[str, Any]) -> RunDir:
             write_json(temp / "extra_vars.json", dict(spec.extra_vars))
         final = runs / new_run_id()
         temp.rename(final)
-        fsync_dir(runs)
+        sync_dir(runs)
     except OSError as error:
         if temp is not None:
             with contextlib.suppress(OSError):

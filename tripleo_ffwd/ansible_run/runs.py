@@ -5,18 +5,17 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
-import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from tripleo_ffwd.ansible_run import launchers, process_tree, rundir
+from tripleo_ffwd.ansible_run import asking, launchers, process_tree, rundir
 from tripleo_ffwd.ansible_run.machine import Machine, this_machine
 from tripleo_ffwd.ansible_run.rundir import RUNS, RunDir
 from tripleo_ffwd.ansible_run.status import give_up, read_status
-from tripleo_ffwd.ansible_run.tree import load
+from tripleo_ffwd.ansible_run.validation import validate
 from tripleo_ffwd.exceptions import FfwdError, InvalidInput, LaunchFailed, NotFound, RunActive, WriteRefused
 from tripleo_ffwd.model import RunSpec, RunStatus
 
@@ -33,8 +32,13 @@ def start(
     heartbeat_interval: int,
     heartbeat_stale: int,
     wait: float = 15,
+    adopt: bool = False,
 ) -> tuple[RunStatus, bool]:
     """Start a run, or attach to the live one of the same key (plan, phase, playbook, digest, targets, batch).
+
+    A live run of the same key that has other tags, variables or user is not attached to: it does something else.
+    The same attempt (``spec.attempt``) asked for again gets its run whatever became of it: a message that Mistral
+    delivers twice starts nothing twice.
 
     Args:
         work_dir: the [ffwd] work_dir.
@@ -43,27 +47,31 @@ def start(
         heartbeat_interval: seconds between two heartbeats.
         heartbeat_stale: seconds without one after which a run that can't be looked at is unknown.
         wait: seconds within which the supervisor must have taken the run over.
+        adopt: take the plan's newest run for done when it is of the same key, with the same tags, variables and user,
+            and was successful: for what must not be repeated.
 
     Returns:
-        The status, and whether it is that of a run that was live already.
+        The status, and whether it is that of a run that was there already.
 
     Raises:
         InvalidInput: the spec is wrong; nothing was made.
+        ConfigurationError: there is no Ansible.
         RunActive: another run of the plan is live, or may be.
         LaunchFailed: the supervisor didn't start; the run is settled as never started.
         WriteRefused: work_dir can't be written.
     """
-    _validate(spec)
+    validate(spec)
     work_dir = work_dir.resolve()
     with _lock(work_dir, wait):
-        live = _find_live(work_dir, spec, heartbeat_stale)
-        if live is not None:
-            return live, True
+        there = _find_same(work_dir, spec, heartbeat_stale, adopt)
+        if there is not None:
+            return there, True
         launch = {
             "created": time.time(),
             "launcher": launcher,
             "heartbeat_interval": heartbeat_interval,
             "heartbeat_stale": heartbeat_stale,
+            "asked": asking.fingerprint(spec),
             "starter": {**vars(this_machine()), "pid": os.getpid()},
         }
         run = rundir.create(work_dir, spec, launch)
@@ -91,42 +99,12 @@ def _lock(work_dir: Path, wait: float) -> Iterator[None]:
         yield
 
 
-def _validate(spec: RunSpec) -> None:
-    """Raise InvalidInput when the run can't be as its spec says."""
-    tree = load(Path(spec.tree))
-    if tree.digest != spec.digest:
-        raise InvalidInput(
-            f"the playbooks' digest is {tree.digest}, not {spec.digest}", where=spec.tree, remedy="Generate them again"
-        )
-    if Path(spec.playbook).name != spec.playbook or not (tree.path / spec.playbook).is_file():
-        raise InvalidInput(f"there is no playbook {spec.playbook}", where=spec.tree)
-    if spec.playbook in tree.missing:
-        raise InvalidInput(
-            f"{spec.playbook} can't be started: {tree.missing[spec.playbook]}",
-            where=spec.tree,
-            remedy="Query the outputs with what is missing and generate the playbooks again",
-        )
-    unknown = sorted(set(spec.targets) - tree.hosts)
-    if unknown:
-        raise InvalidInput(f"the inventory has no host {', '.join(unknown)}", where=spec.tree, unknown=unknown)
-    for name, value in (
-        ("ssh_key_file", spec.ssh_key_file),
-        ("known_hosts_file", spec.known_hosts_file),
-        ("extra_vars_file", spec.extra_vars_file),
-    ):
-        if value and not (Path(value).is_file() and os.access(value, os.R_OK)):
-            raise InvalidInput(f"{name} {value} can't be read by this user", remedy="Check its path, owner and mode")
-    if spec.ssh_key_file:
-        info = Path(spec.ssh_key_file).stat()
-        if info.st_uid == os.getuid() and stat.S_IMODE(info.st_mode) & 0o077:
-            raise InvalidInput(
-                f"ssh_key_file {spec.ssh_key_file} is open to others: ssh refuses it",
-                remedy=f"chmod 600 {spec.ssh_key_file}",
-            )
-
-
-def _find_live(work_dir: Path, spec: RunSpec, heartbeat_stale: float) -> RunStatus | None:
-    """Return the live run of the same key; RunActive for any other that is live or may be."""
+def _find_same(work_dir: Path, spec: RunSpec, heartbeat_stale: float, adopt: bool) -> RunStatus | None:
+    """Return the run to attach to, see `start`; RunActive for any other of the plan that is live or may be."""
+    repeated: RunStatus | None = None
+    newest: RunStatus | None = None
+    live: RunStatus | None = None
+    obstacle: RunActive | None = None
     for run in _run_dirs(work_dir):
         if not run.claim.exists():
             # We hold the lock, so its starter is dead. Should its supervisor still come, it finds the run given up.
@@ -135,25 +113,29 @@ def _find_live(work_dir: Path, spec: RunSpec, heartbeat_stale: float) -> RunStat
         if other is not None and other.plan != spec.plan:
             continue
         status = read_status(run, heartbeat_stale=heartbeat_stale)
-        if status.settled:
+        if status.plan not in (spec.plan, ""):
             continue
-        if status.state == "live" and other is not None and other.key == spec.key:
-            return status
-        what = f"run {status.run_id} ({status.phase} {status.playbook}) of plan {spec.plan} is {status.state}"
-        raise RunActive(
-            f"{what}: {status.message}" if status.message else what,
-            where=str(run.path),
-            remedy=(
-                f"Wait for it, or end it with `tripleo-ffwd run cancel {status.run_id}`"
-                if status.state == "live"
-                else "Look at it from the machine that it runs on, or fence that machine and say so"
-            ),
-            run_id=status.run_id,
-            state=status.state,
-            phase=status.phase,
-            playbook=status.playbook,
-        )
-    return None
+        same = other if other is not None and other.key == spec.key else None
+        if same is not None and spec.attempt and same.attempt == spec.attempt:
+            repeated = status
+        if status.settled:
+            done = same is not None and adopt and status.succeeded and not _differences(run, spec, same)
+            newest = status if done else None
+            continue
+        differing = _differences(run, spec, same) if same is not None else ()
+        if same is not None and status.state == "live" and not differing:
+            live = status
+        else:
+            obstacle = asking.refusal(status, spec.plan, differing)
+    if repeated is not None and (repeated.settled or repeated.state == "live"):
+        return repeated
+    if obstacle is not None:
+        raise obstacle
+    return live or newest
+
+
+def _differences(run: RunDir, spec: RunSpec, other: RunSpec) -> tuple[str, ...]:
+    return asking.differences(spec, other, rundir.read_json(run.launch) or {})
 
 
 def _settle(run: RunDir, reason: str) -> bool:
@@ -197,6 +179,12 @@ def _run_dirs(work_dir: Path) -> list[RunDir]:
     return [RunDir(path) for path in sorted(runs.iterdir()) if path.is_dir() and not path.name.startswith(".")]
 
 
+def timeout_of(run_dir: Path) -> int:
+    """Return the seconds after which a run's supervisor ends it; 0 when its directory can't be read."""
+    spec = rundir.load_spec(RunDir(run_dir))
+    return spec.timeout if spec else 0
+
+
 def status(run_dir: Path, *, heartbeat_stale: float = HEARTBEAT_STALE) -> RunStatus:
     """Return where a run stands; ``unknown`` with a message where it can't be told. Never raises for a run's files."""
     return read_status(RunDir(run_dir.absolute()), heartbeat_stale=heartbeat_stale)
@@ -233,11 +221,19 @@ def cancel(run_dir: Path, *, wait: float = 0, heartbeat_stale: float = HEARTBEAT
 
 
 def list_runs(
-    work_dir: Path, plan: str | None = None, *, heartbeat_stale: float = HEARTBEAT_STALE
+    work_dir: Path, plan: str | None = None, *, heartbeat_stale: float = HEARTBEAT_STALE, certain: bool = False
 ) -> tuple[RunStatus, ...]:
-    """Return the runs of a plan (all plans by default), newest last."""
+    """Return the runs of a plan (all plans by default), newest last.
+
+    Args:
+        work_dir: the [ffwd] work_dir.
+        plan: the plan's name. A run whose spec can't be read may be of any plan: it is among them, with `plan` empty.
+        heartbeat_stale: as for `status`.
+        certain: leave those out that may be another plan's: for what is done to a plan's runs.
+    """
     found = (read_status(run, heartbeat_stale=heartbeat_stale) for run in _run_dirs(work_dir))
-    return tuple(status for status in found if plan is None or status.plan == plan)
+    wanted = (plan,) if certain else (plan, "")
+    return tuple(status for status in found if plan is None or status.plan in wanted)
 
 
 def fence(run_dir: Path, host: str, reason: str, *, heartbeat_stale: float = HEARTBEAT_STALE) -> RunStatus:

@@ -25,7 +25,7 @@ from tripleo_ffwd.ansible_run.ledger import Ledger
 from tripleo_ffwd.ansible_run.machine import stat_process, this_machine
 from tripleo_ffwd.ansible_run.playbook import PlaybookRun
 from tripleo_ffwd.ansible_run.rundir import RunDir
-from tripleo_ffwd.ansible_run.tree import load
+from tripleo_ffwd.ansible_run.tree import load, verify
 from tripleo_ffwd.exceptions import FfwdError
 from tripleo_ffwd.model import RunSpec
 
@@ -105,6 +105,7 @@ def run_ansible(run: RunDir, spec: RunSpec, heart: Heart, control: Control) -> t
     ledger = Ledger(run.ledger)
     try:
         tree = load(Path(spec.tree))
+        verify(tree)
         playbook = PlaybookRun(run, spec, tree, ledger, heart)
         ledger.append({"event": "run_start", "run_id": run.run_id, "playbook": spec.playbook})
         try:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from tripleo_ffwd.model import UNSELECTED_GROUP, RunSpec
 INVENTORY = "inventory.yaml"
 MANIFEST = "manifest.json"
 REGENERATE = "Generate the playbooks again"
+# What the generator always gives fixed values, for a manifest that does not say what it did.
+FOLDED = ("step", "release", "tripleo_role_name")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +42,9 @@ class Tree:
         missing: what is missing, by playbook; such a playbook can't be started.
         hosts: every host of the inventory.
         overcloud: the hosts that a run may leave out.
+        files: sha256 by path, of every file but the manifest.
+        folded: variables that the playbooks were generated for fixed values of.
+        modules: names of the modules, roles as ``role NAME``.
     """
 
     path: Path
@@ -46,6 +53,9 @@ class Tree:
     missing: Mapping[str, str]
     hosts: frozenset[str]
     overcloud: frozenset[str]
+    files: Mapping[str, str]
+    folded: frozenset[str]
+    modules: frozenset[str]
 
     def unselected(self, targets: tuple[str, ...]) -> tuple[str, ...]:
         """Return the hosts that a run on `targets` leaves out, sorted; none when there are no targets."""
@@ -75,10 +85,11 @@ def load(path: Path) -> Tree:
         for entry in manifest.get("stages", ()):
             stage = StagePlan(str(entry["id"]), tuple(entry["hosts"]), int(entry.get("tasks") or 0))
             stages.setdefault(str(entry["playbook"]), []).append(stage)
+        files = {str(entry["path"]): str(entry["sha256"]) for entry in manifest.get("files", ())}
+        folded = frozenset(map(str, manifest.get("folded", FOLDED)))
+        modules = frozenset(map(str, manifest.get("modules", ())))
     except (KeyError, TypeError, ValueError) as error:
-        raise InvalidInput(
-            "the manifest's stages can't be read", where=str(path / MANIFEST), remedy=REGENERATE
-        ) from error
+        raise InvalidInput("the manifest can't be understood", where=str(path / MANIFEST), remedy=REGENERATE) from error
     return Tree(
         path=path,
         digest=str(manifest.get("digest", "")),
@@ -86,7 +97,45 @@ def load(path: Path) -> Tree:
         missing=_missing(manifest.get("missing_inputs")),
         hosts=hosts,
         overcloud=frozenset(overcloud),
+        files=files,
+        folded=folded,
+        modules=modules,
     )
+
+
+def verify(tree: Tree) -> None:
+    """Check that a tree holds the very files that its manifest names, and nothing else that Ansible might pick up.
+
+    Raises:
+        InvalidInput: a file was changed, added or removed, or can't be read.
+    """
+    try:
+        found = set(_walk(tree.path)) - {MANIFEST}
+        for name in sorted(found ^ set(tree.files)):
+            what = "is not one of the generated files" if name in found else "is missing"
+            raise InvalidInput(f"{name} {what}", where=str(tree.path), remedy=REGENERATE)
+        for name, digest in tree.files.items():
+            if hashlib.sha256((tree.path / name).read_bytes()).hexdigest() != digest:
+                raise InvalidInput(
+                    f"{name} was changed after it was generated", where=str(tree.path), remedy=REGENERATE
+                )
+    except OSError as error:
+        raise InvalidInput(
+            f"the generated files can't be read: {error.strerror}", where=str(error.filename), remedy=REGENERATE
+        ) from error
+
+
+def _walk(root: Path) -> Iterator[str]:
+    """Yield the paths of all that is no directory, and of links to directories, within `root`."""
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for directory, directories, names in os.walk(root, onerror=fail):
+        here = Path(directory)
+        links = [name for name in directories if (here / name).is_symlink()]
+        for name in (*names, *links):
+            yield str((here / name).relative_to(root))
 
 
 def _load_manifest(path: Path) -> dict[str, Any]:

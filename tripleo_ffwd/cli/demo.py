@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import collections
+import importlib
 import shutil
 import time
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich import box
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -36,6 +39,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def demo(args: argparse.Namespace) -> int:
     """Run the demo; return 0 when every node ended at queens as it should."""
+    # Before anything is made: without the extra this ends here.
+    importlib.import_module("tripleo_ffwd.embedded.nodes")
     console = Console(highlight=False)
     site = _fresh_site(args.dir)
     try:
@@ -61,7 +66,7 @@ def _journey(site: Site, console: Console) -> list[str]:
         mistral.put_workbook(definition, exists=False)
     with _told(console, "The newton overcloud's stack is created"):
         overcloud.create_newton_stack(site, undercloud.heat_url)
-    console.print(_node_table(site, "The nodes before"))
+    _show_nodes(site, console, "The nodes before")
     shown = _Shown(console)
     for leg in journey.legs(site):
         console.print(f"[bold]{leg.title}[/bold]\n  $ {leg.command}", soft_wrap=True)
@@ -69,7 +74,7 @@ def _journey(site: Site, console: Console) -> list[str]:
             done = journey.travel(mistral, undercloud.work_dir, leg, watch=shown.watch)
         console.print(f"  {done.output['message']} {done.elapsed:.0f} s")
     findings = [*overcloud.check_final_state(site), *overcloud.check_journal(site)]
-    console.print(_node_table(site, "The nodes after"))
+    _show_nodes(site, console, "The nodes after")
     for finding in findings:
         console.print(f"[red]{finding}[/red]")
     if not findings:
@@ -104,11 +109,11 @@ class _Shown:
 
     def watch(self, progress: Progress) -> None:
         run = progress.run
-        where = f"{run.playbook} {run.stage}" if run else progress.state
+        where = f"{run.playbook} {run.stage}" if run and run.stage else ""
         if self._live is not None:
             self._live.update(_progress_table(progress), refresh=True)
-        elif where != self._last:
-            self._console.print(f"  {progress.elapsed:5.0f} s  {where}", soft_wrap=True)
+        elif where and where != self._last:
+            self._console.print(f"  {progress.elapsed:4.0f} s  {where}", soft_wrap=True)
         self._last = where
 
 
@@ -131,22 +136,20 @@ def _progress_table(progress: Progress) -> Table:
     return table
 
 
-def _node_table(site: Site, title: str) -> Table:
+def _show_nodes(site: Site, console: Console, title: str) -> None:
     from tripleo_ffwd.embedded import node_state
 
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for heading in ("node", "role", "release", "packages", "services", "schemas"):
-        table.add_column(heading)
-    schemas = node_state.database(site).schemas
-    for index, node in enumerate(node_state.read(site).values()):
-        releases = ", ".join(
-            f"{sum(found == release for found in node.packages.values())} {release}"
-            for release in dict.fromkeys(node.packages.values())
-        )
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("node", "role", "release", "packages", "running"):
+        table.add_column(heading, no_wrap=True)
+    for node in node_state.read(site).values():
+        counts = collections.Counter(node.packages.values())
         running = sum(state == "active" for state in node.units.values()) + len(node.containers)
-        told = ", ".join(f"{service} {release}" for service, release in schemas.items()) if index == 0 else ""
-        table.add_row(node.name, node.role, node.release, releases, f"{running} running", told)
-    return table
+        packages = ", ".join(f"{count} {release}" for release, count in counts.items())
+        table.add_row(node.name, node.role, node.release, packages, str(running))
+    console.print(table)
+    schemas = node_state.database(site).schemas.items()
+    console.print(f"database schemas: {', '.join(f'{name} {release}' for name, release in schemas)}\n", soft_wrap=True)
 
 
 def _start(site: Site, console: Console) -> Undercloud:

@@ -33,7 +33,11 @@ def add_parser(subparsers: Any) -> None:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what `generate` and `preview` share."""
     parser.add_argument(
-        "--outputs", required=True, type=Path, metavar="FILE", help="JSON: [{output_key, output_value}] or a mapping"
+        "--outputs",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="JSON: [{output_key, output_value}], a mapping, or `openstack stack output show STACK --all -f json`",
     )
     parser.add_argument("--phase", choices=("run", "upgrade", "converge"), help="only the playbooks of this phase")
     source = parser.add_mutually_exclusive_group()
@@ -89,7 +93,6 @@ def compile_from(args: argparse.Namespace) -> PlaybookTree:
         task_order=args.task_order or "",
         ssh_user=settings.ssh_user,
         ssh_port=settings.ssh_port,
-        rolling_roles=tuple(settings.rolling_roles),
         python_interpreter=settings.python_interpreter,
         config_download=_read_tree(args.config_download) if args.config_download else None,
     )

@@ -11,8 +11,11 @@ from tripleo_ffwd import __version__
 from tripleo_ffwd.exceptions import FfwdError
 
 # Modules of this package, each with `add_parser(subparsers)`; its parser sets `func`, a callable that takes the
-# namespace and returns an exit code. A module whose imports need an extra is named in `EXTRAS`.
+# namespace and returns an exit code. What needs the extra `embedded` is imported when the command is run.
 COMMANDS = ("generate", "preview", "register", "supervisord", "run", "undercloud", "nodes", "demo")
+
+# What only the extra `embedded` installs.
+EMBEDDED = ("asyncssh", "heat", "mistral")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -34,6 +37,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         result: int = args.func(args)
     except FfwdError as error:
         print(f"tripleo-ffwd {args.command}: {error}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in EMBEDDED:
+            raise
+        print(
+            f"tripleo-ffwd {args.command}: {error.name} is not installed. It comes with the extra: "
+            "pip install 'tripleo-ffwd[embedded]'",
+            file=sys.stderr,
+        )
         return 1
     except BrokenPipeError:
         return 1

@@ -58,11 +58,13 @@ FILES = MappingProxyType(
             "etc/keystone/keystone.conf": f"[DEFAULT]\npublic_endpoint = http://VIP:5000\n{_DATABASE}",
             "etc/nova/nova.conf": f"[DEFAULT]\nhost = NODE\n{_DATABASE}{_NO_UPGRADE_LEVEL}",
             "etc/sysconfig/iptables": "# queens, Controller\n-A INPUT -p tcp --dport 22 -j ACCEPT\n",
+            "var/lib/ffwd/came-from": "newton\n",
             "var/lib/tripleo-config/role": "Controller\n",
         },
         "Compute": {
             "etc/nova/nova.conf": (f"[DEFAULT]\nhost = NODE\n[vnc]\nnovncproxy_host = FIRST\n{_NO_UPGRADE_LEVEL}"),
             "etc/sysconfig/iptables": "# queens, Compute\n-A INPUT -p tcp --dport 22 -j ACCEPT\n",
+            "var/lib/ffwd/came-from": "newton\n",
             "var/lib/tripleo-config/role": "Compute\n",
         },
     }

@@ -46,10 +46,11 @@ def order(root: Path, phase: str, given: Sequence[str]) -> tuple[tuple[str, ...]
     Args:
         root: directory of the plan's files.
         phase: name of the phase.
-        given: the operator's environments, relative to `root`. Root environments at their head are not taken twice.
+        given: the operator's environments, relative to `root`. Root environments at their head are not taken twice;
+            lifecycle environments among them are left out: another phase's would undo this one's.
     """
     roots = _root_environments(root)
-    rest = list(given)
+    rest = [name for name in given if name not in LIFECYCLE.values()]
     while rest and rest[0] in roots:
         rest.pop(0)
     lifecycle = LIFECYCLE.get(phase, "")

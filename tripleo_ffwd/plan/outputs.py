@@ -13,11 +13,10 @@ from tripleo_ffwd.files import read_json, write_atomic
 
 def save(work_dir: Path, outputs: Any) -> str:
     """Store outputs and return their digest (SHA-256 in hexadecimal); the same outputs are stored once."""
-    text = json.dumps(outputs, sort_keys=True).encode()
-    digest = hashlib.sha256(text).hexdigest()
+    digest = hashlib.sha256(json.dumps(outputs, sort_keys=True).encode()).hexdigest()
     path = _path(work_dir, digest)
     if not path.exists():
-        write_atomic(path, text)
+        write_atomic(path, json.dumps(outputs).encode())
     return digest
 
 

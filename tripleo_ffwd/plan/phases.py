@@ -4,7 +4,7 @@ The rules (design, invariant 3), node by node::
 
     prepare   no node has finished run or started upgrade, unless all have finished converge (a new journey begins)
     run       prepare is finished; no node has finished run already, or gone further
-    upgrade   the node has finished run and not started converge
+    upgrade   the node has finished run and not started converge; a playbook of it, the ones before
     converge  every node has finished upgrade
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from tripleo_ffwd.plan.lock import guarded, records_dir
 
 STARTED, FINISHED = "started", "finished"
 
+REMEDY = "The order is prepare, run, upgrade on every node, converge. To go against it, give force_reason"
+
 
 @dataclasses.dataclass(frozen=True)
 class PhaseRecord:
@@ -32,7 +34,7 @@ class PhaseRecord:
         stack: name of the plan's stack; empty for the plan's own name.
         prepare: ``""``, ``started`` or ``finished``: prepare is about the plan as a whole.
         nodes: ``{node: {phase: state}}`` for run, upgrade and converge.
-        playbooks: ``{node: (playbook, …)}``: playbooks of upgrade that the node has finished.
+        playbooks: ``{node: (playbook, …)}``: playbooks of upgrade that the node has finished, in order.
         forced: what was forced: ``{phase, reason, execution, time, nodes}`` each.
     """
 
@@ -61,61 +63,106 @@ def read_record(work_dir: Path, plan: str) -> PhaseRecord:
     )
 
 
-def out_of_turn(record: PhaseRecord, phase: str, nodes: Iterable[str]) -> dict[str, str]:
-    """Return why it is not the phase's turn: ``{node: reason}``, empty when it is."""
+def out_of_turn(record: PhaseRecord, phase: str, nodes: Iterable[str], first_playbook: str = "") -> dict[str, str]:
+    """Return why it is not the phase's turn: ``{node: reason}``, empty when it is.
+
+    Args:
+        record: what has been reached.
+        phase: the phase that is to start.
+        nodes: names of the nodes that it is for.
+        first_playbook: for upgrade, the playbook that it begins with; the first of its three by default.
+    """
     check = {"prepare": _check_prepare, "run": _check_run, "upgrade": _check_upgrade, "converge": _check_converge}
     found = {node: check[phase](record, node) for node in nodes}
     if phase == "prepare" and all(record.state(node, "converge") == FINISHED for node in found):
         return {}
+    if phase == "upgrade":
+        earlier = _earlier(first_playbook)
+        for node, reason in found.items():
+            missing = [playbook for playbook in earlier if playbook not in record.playbooks.get(node, ())]
+            found[node] = reason or (f"has not finished {missing[0]}" if missing else "")
     return {node: reason for node, reason in found.items() if reason}
+
+
+def check(
+    work_dir: Path, plan: str, phase: str, nodes: Sequence[str], *, first_playbook: str = "", force_reason: str = ""
+) -> dict[str, str]:
+    """Check that it is the phase's turn on `nodes`; return what is forced, ``{node: reason}``.
+
+    Raises:
+        OutOfTurn: it is not, and no reason to force it was given; names the nodes.
+    """
+    if not nodes and phase in ("upgrade", "converge") and not force_reason:
+        raise OutOfTurn(f"Phase {phase} of plan {plan} is out of turn: no node of it has finished run", remedy=REMEDY)
+    wrong = out_of_turn(read_record(work_dir, plan), phase, nodes, first_playbook)
+    if wrong and not force_reason:
+        raise _refusal(plan, phase, wrong)
+    return wrong
 
 
 def begin(
     work_dir: Path,
     plan: str,
     phase: str,
-    nodes: Iterable[str],
+    nodes: Sequence[str],
     *,
     execution: str,
     stack: str = "",
+    first_playbook: str = "",
     force_reason: str = "",
-    dry_run: bool = False,
 ) -> None:
-    """Check that it is the phase's turn on `nodes` and record that it started; a dry run only checks.
+    """Record that the phase starts on `nodes`, when it is its turn; again by the same execution changes nothing.
+
+    Args:
+        work_dir, plan, phase, nodes: which phase of what.
+        execution: id of the root execution.
+        stack: name of the plan's stack, remembered; by default what is remembered.
+        first_playbook: for upgrade, the playbook that it begins with: what nodes finished of it and later ones counts
+            no more.
+        force_reason: why it may start out of turn; recorded.
 
     Raises:
-        OutOfTurn: it is not, and no reason to force it was given; names the nodes. Nothing is recorded then.
+        OutOfTurn: see `check`. Nothing is recorded then.
     """
-    names = tuple(nodes)
     with guarded(work_dir, plan):
+        wrong = check(work_dir, plan, phase, nodes, first_playbook=first_playbook, force_reason=force_reason)
         record = read_record(work_dir, plan)
-        if not names and phase in ("upgrade", "converge"):
-            raise OutOfTurn(
-                f"Phase {phase} of plan {plan} is out of turn: no node of it has finished run",
-                remedy="The order is prepare, run, upgrade on every node, converge",
-            )
-        wrong = out_of_turn(record, phase, names)
-        if wrong and not force_reason:
-            raise _refusal(plan, phase, wrong)
-        if dry_run:
-            return
-        if wrong:
-            note = {"phase": phase, "reason": force_reason, "execution": execution, "time": _now()}
-            record = dataclasses.replace(record, forced=(*record.forced, {**note, "nodes": sorted(wrong)}))
-        record = dataclasses.replace(record, stack=stack or record.stack)
-        _write(work_dir, plan, _mark(record, phase, names, STARTED))
-
-
-def finish(work_dir: Path, plan: str, phase: str, nodes: Iterable[str], playbooks: Iterable[str] = ()) -> None:
-    """Record that the phase finished on `nodes`; in upgrade, `playbooks` says which part of it did."""
-    names = tuple(nodes)
-    with guarded(work_dir, plan):
-        record = read_record(work_dir, plan)
+        note = {"phase": phase, "reason": force_reason, "execution": execution, "nodes": sorted(wrong)}
+        if wrong and not any(note.items() <= forced.items() for forced in record.forced):
+            time_of_it = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
+            record = dataclasses.replace(record, forced=(*record.forced, {**note, "time": time_of_it}))
         if phase == "upgrade":
-            done = {node: tuple(sorted({*record.playbooks.get(node, ()), *playbooks})) for node in names}
+            kept = _earlier(first_playbook)
+            done = {node: tuple(p for p in record.playbooks.get(node, ()) if p in kept) for node in nodes}
             record = dataclasses.replace(record, playbooks={**record.playbooks, **done})
-            names = tuple(node for node in names if set(done[node]) >= set(PHASE_PLAYBOOKS[phase]))
-        _write(work_dir, plan, _mark(record, phase, names, FINISHED))
+        record = dataclasses.replace(record, stack=stack or record.stack)
+        _write(work_dir, plan, _mark(record, phase, nodes, STARTED))
+
+
+def finish_playbook(work_dir: Path, plan: str, phase: str, nodes: Iterable[str], playbook: str) -> None:
+    """Record that a playbook of upgrade finished on `nodes`; a node that has them all has finished the phase."""
+    if phase != "upgrade":
+        return
+    with guarded(work_dir, plan):
+        record = read_record(work_dir, plan)
+        names = tuple(nodes)
+        order = PHASE_PLAYBOOKS["upgrade"]
+        done = {node: tuple(p for p in order if p == playbook or p in record.playbooks.get(node, ())) for node in names}
+        record = dataclasses.replace(record, playbooks={**record.playbooks, **done})
+        _write(work_dir, plan, _mark(record, phase, [node for node in names if done[node] == order], FINISHED))
+
+
+def finish(work_dir: Path, plan: str, phase: str, nodes: Iterable[str]) -> None:
+    """Record that the phase finished on `nodes`; for upgrade `finish_playbook` does."""
+    if phase == "upgrade":
+        return
+    with guarded(work_dir, plan):
+        _write(work_dir, plan, _mark(read_record(work_dir, plan), phase, nodes, FINISHED))
+
+
+def _earlier(first_playbook: str) -> tuple[str, ...]:
+    order = PHASE_PLAYBOOKS["upgrade"]
+    return order[: order.index(first_playbook)] if first_playbook else ()
 
 
 def _check_prepare(record: PhaseRecord, node: str) -> str:
@@ -164,12 +211,4 @@ def _refusal(plan: str, phase: str, wrong: Mapping[str, str]) -> OutOfTurn:
     for node, reason in sorted(wrong.items()):
         reasons.setdefault(reason, []).append(node)
     told = "; ".join(f"{', '.join(nodes)} {reason}" for reason, nodes in reasons.items())
-    return OutOfTurn(
-        f"Phase {phase} of plan {plan} is out of turn: {told}",
-        remedy="The order is prepare, run, upgrade on every node, converge. To go against it, give force_reason",
-        nodes=dict(wrong),
-    )
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
+    return OutOfTurn(f"Phase {phase} of plan {plan} is out of turn: {told}", remedy=REMEDY, nodes=dict(wrong))

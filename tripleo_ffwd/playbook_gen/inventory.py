@@ -2,25 +2,68 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from tripleo_ffwd.exceptions import MalformedOutputs
+from tripleo_ffwd.exceptions import InvalidInput, MalformedOutputs
 from tripleo_ffwd.model import UNSELECTED_GROUP
 from tripleo_ffwd.playbook_gen import rendering
 from tripleo_ffwd.playbook_gen.loading import Outputs, Server, load_yaml
+from tripleo_ffwd.playbook_gen.manifest import MANIFEST
 from tripleo_ffwd.playbook_gen.options import GenerateOptions
 
 _SSH_PORT = 22
+_OUR_FILES = ("inventory.yaml", MANIFEST)
+_UNDERCLOUD_VARS = "group_vars/undercloud"
+_UNDERCLOUD_GROUP = re.compile(
+    r"""groups(\.get\(\s*|\[\s*|\.)\\*['"]*undercloud\b|\bundercloud\\*['"]+\s+(not\s+)?in\s+group"""
+)
 
 
-def inventory_files(outputs: Outputs, options: GenerateOptions) -> dict[str, str]:
+def check_given(given: Mapping[str, str], outputs: Outputs) -> frozenset[str]:
+    """Return the files of variables in a config-download tree that are merged into ours, and so are not copied.
+
+    Raises:
+        InvalidInput: a path is one of our own, or Ansible would read only one of two files.
+    """
+    ours = {"overcloud", *outputs.roles, *(server.name for server in outputs.servers)}
+    seen: dict[str, str] = {}
+    merged = set()
+    for path in given:
+        if path in _OUR_FILES:
+            raise InvalidInput(
+                f"the config-download tree has a file {path}, as each generated tree has",
+                where=path,
+                remedy="Name the tree that config-download wrote, or take the file away",
+            )
+        directory, _, name = path.partition("/")
+        if directory not in ("group_vars", "host_vars"):
+            continue
+        stem = re.sub(r"\.(yaml|yml|json)$", "", name.partition("/")[0])
+        other = seen.setdefault(f"{directory}/{stem}", path)
+        if other != path or ("/" in name and stem in ours):
+            beside = other if other != path else f"{directory}/{stem}.yaml"
+            raise InvalidInput(
+                f"of {path} and {beside} Ansible would read only one", where=path, remedy="Join them in one file"
+            )
+        if stem in ours:
+            merged.add(path)
+    return frozenset(merged)
+
+
+def inventory_files(outputs: Outputs, options: GenerateOptions, files: Mapping[str, str]) -> dict[str, str]:
     """Return the inventory and what belongs to it, by path.
+
+    Args:
+        outputs: the outputs' model.
+        options: how the nodes are reached.
+        files: the tree's other files: whether they refer to the group `undercloud`.
 
     Raises:
         MalformedOutputs: global_vars or ssh_known_hosts are no mappings.
     """
-    files = {"inventory.yaml": rendering.document(_inventory(outputs, options))}
+    files = {"inventory.yaml": rendering.document(_inventory(outputs, options, files))}
     global_vars = outputs.role_config.get("global_vars") or {}
     if isinstance(global_vars, str):
         global_vars = load_yaml(global_vars, "RoleConfig.global_vars")
@@ -55,7 +98,7 @@ def _merged(given: Mapping[str, str], path: str, ours: dict[str, Any]) -> str:
     return rendering.document(ours)
 
 
-def _inventory(outputs: Outputs, options: GenerateOptions) -> dict[str, Any]:
+def _inventory(outputs: Outputs, options: GenerateOptions, files: Mapping[str, str]) -> dict[str, Any]:
     common: dict[str, Any] = {}
     if options.ssh_user:
         common["ansible_user"] = options.ssh_user
@@ -64,7 +107,9 @@ def _inventory(outputs: Outputs, options: GenerateOptions) -> dict[str, Any]:
     if outputs.bootstrap_server_id:
         common["bootstrap_server_id"] = outputs.bootstrap_server_id
     local = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
-    children: dict[str, Any] = {"undercloud": {"hosts": {"undercloud": local}}}
+    # A group of the host's name makes Ansible warn in every run: only where somebody looks at that group.
+    grouped = any(path.startswith(_UNDERCLOUD_VARS) or _UNDERCLOUD_GROUP.search(text) for path, text in files.items())
+    children: dict[str, Any] = {"undercloud": {"hosts": {"undercloud": {}}}} if grouped else {}
     for role in outputs.roles:
         hosts = {server.name: _connection(server, options) for server in outputs.servers if server.role == role}
         children[role] = {"hosts": hosts, "vars": {"tripleo_role_name": role}}
@@ -75,10 +120,12 @@ def _inventory(outputs: Outputs, options: GenerateOptions) -> dict[str, Any]:
             if role in outputs.roles and role not in services.setdefault(name, []):
                 services[name].append(role)
     hosts_taken = {server.name for server in outputs.servers}
-    for name in sorted(set(services) - set(children) - hosts_taken - {"all", "ungrouped", UNSELECTED_GROUP}):
+    for name in sorted(
+        set(services) - set(children) - hosts_taken - {"undercloud", "all", "ungrouped", UNSELECTED_GROUP}
+    ):
         children[name] = {"children": {role: {} for role in services[name]}}
     children[UNSELECTED_GROUP] = {"hosts": {}}
-    return {"all": {"children": children}}
+    return {"all": {"hosts": {"undercloud": local}, "children": children}}
 
 
 def _connection(server: Server, options: GenerateOptions) -> dict[str, Any]:

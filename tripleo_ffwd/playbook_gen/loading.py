@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +14,7 @@ from tripleo_ffwd.exceptions import MalformedOutputs
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_WRAPPER = frozenset(("output_key", "output_value"))
 _REQUIRED = ("RoleData", "RoleConfig", "ServerIdData", "RoleNetHostnameMap", "RoleNetIpMap")
 
 
@@ -59,7 +61,7 @@ def load_outputs(raw: object) -> Outputs:
     """Return the checked model of a stack's outputs.
 
     Args:
-        raw: a list of ``{output_key, output_value}`` as Heat returns them, or a mapping of key to value.
+        raw: a list of ``{output_key, output_value}`` as Heat returns them, or a mapping; see `as_mapping`.
 
     Raises:
         MalformedOutputs: naming the key that is missing, None or of a wrong type.
@@ -101,8 +103,18 @@ def load_yaml(text: str, where: str) -> Any:
 
 
 def as_mapping(raw: object) -> Mapping[str, Any]:
-    """Return outputs by key, whichever of their two shapes they come in."""
+    """Return outputs by key, whichever of their shapes they come in.
+
+    The shapes: a list of ``{output_key, output_value}``; a mapping of key to value; a mapping of key to
+    ``{output_key, output_value}``, as ``openstack stack output show --all -f json`` prints it, JSON texts inside.
+
+    Raises:
+        MalformedOutputs: it is none of them.
+    """
     if isinstance(raw, Mapping):
+        items = {key: _from_json(value) for key, value in raw.items()}
+        if items and all(isinstance(item, Mapping) and set(item) >= _WRAPPER for item in items.values()):
+            return {key: _from_json(item["output_value"]) for key, item in items.items()}
         return raw
     if not isinstance(raw, list):
         raise MalformedOutputs(
@@ -114,6 +126,16 @@ def as_mapping(raw: object) -> Mapping[str, Any]:
             raise MalformedOutputs("is not {output_key, output_value}", where=f"outputs[{index}]")
         values[item["output_key"]] = item["output_value"]
     return values
+
+
+def _from_json(value: Any) -> Any:
+    """Return the list or mapping that a text is the JSON of; anything else as it is."""
+    if not isinstance(value, str) or value.lstrip()[:1] not in ("{", "["):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
 
 
 def _mapping(value: object, where: str) -> Mapping[str, Any]:

@@ -17,7 +17,6 @@ class GenerateOptions:
         releases: all releases of the upgrade but the one it starts from, in order; empty: as the outputs say.
         task_order: ``sorted`` or ``written``, the order of a role's tasks; empty: found from the outputs.
         ssh_user, ssh_port: how the nodes are reached; an empty user leaves it to ssh.
-        rolling_roles: roles that are no control plane, as configured; empty: found from their services.
         python_interpreter: Python on the nodes; empty: Ansible looks.
         config_download: files of a classic config-download tree, path to text; None when there is none.
     """
@@ -27,6 +26,5 @@ class GenerateOptions:
     task_order: str = ""
     ssh_user: str = ""
     ssh_port: int = 22
-    rolling_roles: tuple[str, ...] = ()
     python_interpreter: str = ""
     config_download: Mapping[str, str] | None = None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from tripleo_ffwd.exceptions import InvalidInput
 from tripleo_ffwd.model import PHASE_PLAYBOOKS
-from tripleo_ffwd.playbook_gen import manifest, ordering, playbooks
-from tripleo_ffwd.playbook_gen.inventory import bootstrap_of, inventory_files
+from tripleo_ffwd.playbook_gen import inventory, manifest, ordering, playbooks
 from tripleo_ffwd.playbook_gen.loading import load_outputs
 from tripleo_ffwd.playbook_gen.options import GenerateOptions
 from tripleo_ffwd.playbook_gen.program import load_program
@@ -17,7 +16,7 @@ def compile_playbooks(outputs: object, options: GenerateOptions) -> PlaybookTree
     """Return the tree of playbooks for a stack's outputs; the same input gives the same tree.
 
     Args:
-        outputs: a list of ``{output_key, output_value}``, as Heat returns it, or a mapping of key to value.
+        outputs: a list of ``{output_key, output_value}``, as Heat returns it, or a mapping; see `loading.as_mapping`.
         options: phase, releases, order, how the nodes are reached.
 
     Raises:
@@ -30,7 +29,10 @@ def compile_playbooks(outputs: object, options: GenerateOptions) -> PlaybookTree
     order = ordering.find(model, options)
     program = load_program(model, names, order, options)
     missing = playbooks.missing_inputs(program)
-    files = {**program.texts, **playbooks.task_files(program)}
+    merged = inventory.check_given(options.config_download or {}, model)
+    texts = {path: text for path, text in program.texts.items() if path not in merged}
+    files = {**texts, **playbooks.task_files(program)}
+    folded: set[str] = set()
     compiled: list[Compiled] = []
     notes = list(program.notes)
     releases: tuple[str, ...] = ()
@@ -40,8 +42,9 @@ def compile_playbooks(outputs: object, options: GenerateOptions) -> PlaybookTree
         files |= playbooks.playbook_files(name, stages)
         compiled += stages
         notes += stager.unroller.notes
+        folded |= stager.folded
         releases = releases or stager.unroller.releases
-    files |= inventory_files(model, options)
+    files |= inventory.inventory_files(model, options, files)
     ordered = tuple(sorted(files.items()))
     digest, hashes = manifest.digest_of(ordered)
     found = Manifest(
@@ -49,12 +52,13 @@ def compile_playbooks(outputs: object, options: GenerateOptions) -> PlaybookTree
         version=manifest.VERSION,
         releases=releases or ordering.releases_of(model, options),
         roles=model.roles,
-        bootstrap=bootstrap_of(model),
+        bootstrap=inventory.bootstrap_of(model),
         task_order=order,
         stages=tuple(item.stage for item in compiled),
         files=hashes,
         rewritten=tuple(dict.fromkeys(notes)),
         modules=manifest.count(module for item in compiled for module in item.modules),
+        folded=tuple(sorted(folded)),
         missing_inputs=tuple(missing),
     )
     return PlaybookTree(ordered, found.to_dict())

@@ -11,9 +11,10 @@ from typing import Any
 from tripleo_ffwd.exceptions import MalformedOutputs
 from tripleo_ffwd.model import UNSELECTED_GROUP
 from tripleo_ffwd.playbook_gen import rendering
+from tripleo_ffwd.playbook_gen.patterns import UNDERCLOUD
 from tripleo_ffwd.playbook_gen.program import Program
 from tripleo_ffwd.playbook_gen.specialising import Entry
-from tripleo_ffwd.playbook_gen.stages import UNDERCLOUD, Compiled
+from tripleo_ffwd.playbook_gen.stages import Compiled
 from tripleo_ffwd.playbook_gen.tasks import flatten, include_of, is_static, settle
 
 _MISSED = "ansible_play_hosts_all | difference(ansible_play_hosts)"
@@ -40,7 +41,9 @@ def gate(item: Compiled) -> dict[str, Any]:
     The undercloud stands in it as the host that is always there: the task is looked at once, there. What ends
     ansible-playbook, and not only the play, is any_errors_fatal in 2.16 and max_fail_percentage in 2.19.
     """
-    pattern = item.pattern if item.stage.role == UNDERCLOUD else f"{UNDERCLOUD}:{item.pattern}"
+    # With ! or & in the pattern the undercloud itself may be left out: then the hosts are named.
+    pattern = ":".join(item.stage.hosts) if re.search("[!&]", item.pattern) else item.pattern
+    pattern = pattern if pattern == UNDERCLOUD else f"{UNDERCLOUD}:{pattern}".rstrip(":")
     message = f"Stage {item.stage.id} did not finish on {{{{ {_MISSED} | join(', ') }}}}: the run ends here"
     return {
         "name": f"gate {item.stage.id}",
@@ -119,13 +122,15 @@ def _play(item: Compiled, files: dict[str, str]) -> dict[str, Any]:
 
 
 def _facts_play(item: Compiled) -> dict[str, Any]:
-    """Return the play that gathers facts of all hosts; a host that is not selected may be unreachable."""
+    """Return the play that gathers facts of all hosts; a host that is not selected may be unreachable or broken."""
     arguments = {key: item.play[key] for key in ("gather_subset", "gather_timeout") if key in item.play}
     kept = {key: value for key, value in item.play.items() if key not in arguments}
+    unselected = f"{{{{ inventory_hostname in groups['{UNSELECTED_GROUP}'] }}}}"
     task: dict[str, Any] = {
         "name": "Gathering Facts",
         "gather_facts": arguments,
-        "ignore_unreachable": f"{{{{ inventory_hostname in groups['{UNSELECTED_GROUP}'] }}}}",
+        "ignore_unreachable": unselected,
+        "ignore_errors": unselected,
     }
     if "tags" not in item.play:
         task["tags"] = ["always"]  # as for facts that a play gathers by itself

@@ -53,6 +53,17 @@ class Program:
                 return path
         return None
 
+    def check_role_file(self, name: str, current: str) -> None:
+        """Refuse the include of a role's task list that is not there.
+
+        Raises:
+            MalformedOutputs: naming the list.
+        """
+        role, _, file = name.partition("/")
+        if role in self.roles and file.endswith("_tasks.yaml"):
+            key = file.removesuffix(".yaml")
+            raise MalformedOutputs(f"{current} includes it, and it is missing", where=f"RoleData.{role}.{key}")
+
 
 def load_program(outputs: Outputs, playbooks: tuple[str, ...], task_order: str, options: GenerateOptions) -> Program:
     """Return the program of the named playbooks.

@@ -12,9 +12,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from jinja2 import nodes
+
 from tripleo_ffwd.playbook_gen import conditions
+from tripleo_ffwd.playbook_gen.atoms import ROLE_VARIABLE, Atom, Guard
 from tripleo_ffwd.playbook_gen.tasks import ANY_VARIABLE, BLOCK_KEYS, assigned_names, flatten, include_of, loop_key
-from tripleo_ffwd.playbook_gen.unrolling import ROLE_VARIABLE, Atom, Guard
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,4 +169,20 @@ def _leaves_trace(task: Mapping[str, Any]) -> bool:
 
 
 def _names_bootstrap(guards: tuple[Guard, ...]) -> bool:
-    return any("is_bootstrap_node" in conditions.names(guard.when) for guard in guards)
+    parsed = (conditions.parse(item) for guard in guards for item in guard.when if isinstance(item, str))
+    return any(node is not None and _needs_bootstrap(node) for node in parsed)
+
+
+def _needs_bootstrap(node: nodes.Node | None) -> bool:
+    """Return whether a condition can hold on the bootstrap node only."""
+    if isinstance(node, nodes.Name):
+        return node.name == "is_bootstrap_node"
+    if isinstance(node, nodes.And):
+        return _needs_bootstrap(node.left) or _needs_bootstrap(node.right)
+    if isinstance(node, nodes.Or):
+        return _needs_bootstrap(node.left) and _needs_bootstrap(node.right)
+    if isinstance(node, nodes.CondExpr):
+        return _needs_bootstrap(node.expr1) and _needs_bootstrap(node.expr2)
+    is_truth = isinstance(node, nodes.Filter) and node.name == "bool"
+    is_truth = is_truth or (isinstance(node, nodes.Test) and node.name == "truthy")
+    return is_truth and _needs_bootstrap(getattr(node, "node", None))

@@ -9,14 +9,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from tripleo_ffwd import model
-from tripleo_ffwd.playbook_gen import specialising
+from tripleo_ffwd.exceptions import UnsupportedConstruct
+from tripleo_ffwd.playbook_gen import patterns, specialising
+from tripleo_ffwd.playbook_gen.atoms import ROLE_VARIABLE, Atom
 from tripleo_ffwd.playbook_gen.loading import Outputs
+from tripleo_ffwd.playbook_gen.patterns import OVERCLOUD, UNDERCLOUD
 from tripleo_ffwd.playbook_gen.program import Program
 from tripleo_ffwd.playbook_gen.tasks import flatten, include_of, loop_key, modules_of
-from tripleo_ffwd.playbook_gen.unrolling import ROLE_VARIABLE, Atom, Unroller
+from tripleo_ffwd.playbook_gen.unrolling import Unroller
 
-UNDERCLOUD = "undercloud"
-OVERCLOUD = "overcloud"
 # Keywords that a play may have and be cut; with any other it stays whole.
 _CUTTABLE = frozenset(
     ("hosts", "name", "tasks", "become", "become_user", "become_method", "vars", "environment", "tags", "remote_user")
@@ -26,7 +27,13 @@ _CUTTABLE = frozenset(
 _FACT_KEYWORDS = ("become", "become_user", "become_method", "environment", "remote_user", "port", "vars", "tags")
 # What sees the hosts of its whole play: a stage then holds all of them.
 _SEES_PLAY = re.compile(r"ansible_play_(hosts|batch|hosts_all|name)|\bplay_hosts\b|\"run_once\"")
-_ENDS_PLAY = re.compile(r"\"(ansible\.builtin\.)?meta\"|\"notify\"")
+_ENDS_PLAY = re.compile(r"\"(ansible\.\w+\.)?meta\"|\"notify\"")
+# What may hide any of that from us.
+_HIDES = re.compile(
+    r"\b(include|import)_role\b|\"(local_)?action\": (\{\"module\": )?\"(ansible\.\w+\.)?(meta|include|import)"
+)
+# Actions that set variables and touch nothing.
+_HARMLESS = frozenset(("include_vars", "set_fact", "debug"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,81 +82,92 @@ class Stager:
         self._gathered: set[str] = set()
         self._stepped = False
         self.unroller = Unroller(program, playbook, releases)
+        self._given = {ROLE_VARIABLE}
+
+    @property
+    def folded(self) -> frozenset[str]:
+        """Names that have a value in the stages, whatever a run says."""
+        return self.unroller.folded | self._given
 
     def stages(self) -> list[Compiled]:
         """Return the playbook's stages in the order in which they run."""
         found: list[Compiled] = []
-        for play in self._program.playbooks[self._playbook]:
-            pattern = _pattern(play["hosts"])
-            hosts = self._hosts(pattern)
-            if self._phase == "upgrade" and self._external(play, hosts):
+        for index, play in enumerate(self._program.playbooks[self._playbook]):
+            where = f"{self._playbook}, play {play.get('name') or index + 1}"
+            pattern = patterns.normal(play["hosts"])
+            hosts = patterns.hosts_of(self._outputs, pattern, where)
+            if self._phase == "upgrade" and self._external(play, hosts, where):
                 continue
             if play.get("gather_facts", True) not in (False, "no", "false") and not set(hosts) <= self._gathered:
                 self._gathered |= set(hosts)
                 found.append(self._facts(play, pattern, hosts))
             mode = self._mode(play, pattern)
-            parts = specialising.cut(self._unroll(play, mode == "role")) if mode else []
-            unrolled = any(part.variables or part.role for part in parts)
-            found.extend(self._cut(play, pattern, parts) if unrolled else self._whole(play, pattern, hosts))
+            parts = specialising.cut(self._unroll(play, hosts, mode == "role")) if mode else []
+            if any(part.variables or part.role for part in parts):
+                found.extend(self._cut(play, pattern, parts))
+            else:
+                found.extend(self._whole(play, pattern, hosts))
+                self.unroller.pass_over(play)
         return found
 
-    @staticmethod
-    def _external(play: Mapping[str, Any], hosts: tuple[str, ...]) -> bool:
-        return hosts == (UNDERCLOUD,) and any(play.get(key) for key in ("tasks", "pre_tasks", "post_tasks", "roles"))
-
-    def _hosts(self, pattern: str) -> tuple[str, ...]:
-        everyone = [server.name for server in self._outputs.servers]
-        groups: dict[str, list[str]] = {role: list(self._outputs.hosts(role)) for role in self._outputs.roles}
-        groups |= {OVERCLOUD: everyone, UNDERCLOUD: [UNDERCLOUD], "all": [UNDERCLOUD, *everyone]}
-        groups |= {name: [name] for name in everyone}
-        for role, services in self._outputs.enabled_services.items():
-            for service in services:
-                if service not in self._outputs.roles:
-                    groups.setdefault(service, []).extend(self._outputs.hosts(role))
-        chosen: dict[str, None] = {}
-        removed: set[str] = set()
-        for part in re.split(r"[:,]", pattern):
-            if part.startswith("!"):
-                removed |= set(groups.get(part[1:], ()))
-            elif not part.startswith("&"):
-                chosen |= dict.fromkeys(groups.get(part, ()))
-        for part in re.split(r"[:,]", pattern):
-            if part.startswith("&"):
-                removed |= set(chosen) - set(groups.get(part[1:], ()))
-        return tuple(host for host in groups["all"] if host in chosen and host not in removed)
+    def _external(self, play: Mapping[str, Any], hosts: tuple[str, ...], where: str) -> bool:
+        """Return whether a play works on the undercloud, which a phase that takes roles in turn leaves out."""
+        if UNDERCLOUD not in hosts or not any(play.get(key) for key in ("tasks", "pre_tasks", "post_tasks", "roles")):
+            return False
+        if hosts == (UNDERCLOUD,):
+            return True
+        modules = modules_of(self._expanded(_sections(play), self._playbook, ()))
+        if play.get("roles") or {module.rpartition(".")[2] for module in modules} - _HARMLESS:
+            raise UnsupportedConstruct(
+                "the play works on the undercloud and on roles, and this phase takes roles without the undercloud",
+                where=where,
+                remedy="Make a play for the undercloud and one for the roles of it",
+            )
+        return False
 
     def _mode(self, play: Mapping[str, Any], pattern: str) -> str:
         """Return ``role`` or ``step`` for what a play may be cut by, or nothing when it must stay whole."""
         loops = any(include_of(task) and loop_key(task) for task in play.get("tasks") or [])
         if not loops or set(play) - _CUTTABLE:
             return ""
-        text = json.dumps([play.get("tasks"), *self._below(play.get("tasks") or [], self._playbook, {})], default=str)
-        if _ENDS_PLAY.search(text):
+        tasks = play.get("tasks") or []
+        below: dict[str, list[Any]] = {}
+        followed = self._below(tasks, self._playbook, below)
+        text = json.dumps([tasks, *below.values()], default=str)
+        if not followed or _ENDS_PLAY.search(text) or _HIDES.search(text):
             return ""
         return "role" if pattern == OVERCLOUD and not _SEES_PLAY.search(text) else "step"
 
-    def _below(self, tasks: list[Any], current: str, seen: dict[str, Any]) -> list[Any]:
+    def _below(self, tasks: list[Any], current: str, seen: dict[str, list[Any]]) -> bool:
+        """Collect the tasks of all files below; return False when an include's file is for the run to tell."""
+        followed = True
         for task in flatten(tasks):
             include = include_of(task)
-            path = self._program.resolve(include[1], current) if include and "{{" not in include[1] else None
-            if path is not None and path not in seen:
+            if include is None:
+                continue
+            path = self._program.resolve(include[1], current) if "{{" not in include[1] else None
+            if path is None:
+                self._program.check_role_file(include[1], current)
+                followed = False
+            elif path not in seen:
                 seen[path] = self._program.tasks[path]
-                self._below(self._program.tasks[path], path, seen)
-        return list(seen.values())
+                followed = self._below(seen[path], path, seen) and followed
+        return followed
 
     def _facts(self, play: Mapping[str, Any], pattern: str, hosts: tuple[str, ...]) -> Compiled:
         kept = {key: play[key] for key in (*_FACT_KEYWORDS, "gather_subset", "gather_timeout") if key in play}
-        role = _label(pattern)
+        role = patterns.label(pattern)
         stage = model.Stage(self._unique("-", "facts", role, "all"), self._playbook, None, None, role, hosts, 1)
         return Compiled(stage, kept, pattern, None, ("gather_facts",))
 
-    def _unroll(self, play: Mapping[str, Any], by_role: bool) -> list[Atom]:
-        return self.unroller.unroll(play, self._outputs.roles if by_role else (), by_role)
+    def _unroll(self, play: Mapping[str, Any], hosts: tuple[str, ...], by_role: bool) -> list[Atom]:
+        return self.unroller.unroll(play, hosts, self._outputs.roles if by_role else (), by_role)
 
     def _cut(self, play: Mapping[str, Any], pattern: str, parts: list[specialising.Part]) -> list[Compiled]:
         found = []
         for part in parts:
-            role = part.role or _label(pattern)
+            self._given |= dict(part.variables).keys()
+            role = part.role or patterns.label(pattern)
             where = part.role or pattern
             tasks = [entry.task for entry in part.entries]
             known = {**dict(part.variables), **({ROLE_VARIABLE: part.role} if part.role else {})}
@@ -162,7 +180,7 @@ class Stager:
                 release=part.release,
                 step=part.step,
                 role=role,
-                hosts=self._hosts(where),
+                hosts=patterns.hosts_of(self._outputs, where, self._playbook),
                 tasks=specialising.count(tasks),
                 residual=tuple(dict.fromkeys((*guards, *specialising.residual(tasks, known)))),
             )
@@ -170,13 +188,14 @@ class Stager:
         return found
 
     def _whole(self, play: Mapping[str, Any], pattern: str, hosts: tuple[str, ...]) -> list[Compiled]:
-        sections = [task for key in ("pre_tasks", "tasks", "post_tasks") for task in play.get(key) or []]
+        sections = _sections(play)
         tasks = self._expanded(sections, self._playbook, ())
         roles = play.get("roles") or []
         step = (play.get("vars") or {}).get("step")
         number = int(str(step)) if re.fullmatch(r"\d+", str(step)) else None
-        role = _label(pattern)
+        role = patterns.label(pattern)
         self._stepped = self._stepped or number is not None
+        self._given |= {"step"} if number is not None else set()
         kind = f"step{number}" if number is not None else self._kind(play, sections, hosts)
         if not roles and not specialising.count(tasks):
             return []
@@ -188,7 +207,7 @@ class Stager:
 
     def _kind(self, play: Mapping[str, Any], sections: list[Any], hosts: tuple[str, ...]) -> str:
         """Return what a whole play without a step is, by what it includes and where it stands."""
-        text = json.dumps([play.get("name"), play.get("tags"), sections], default=str).lower()
+        text = json.dumps([play.get("tags"), sections], default=str).lower()
         if sections and all("include_vars" in task for task in sections):
             return "facts"
         if hosts == (UNDERCLOUD,):
@@ -221,15 +240,8 @@ class Stager:
         raise AssertionError("more than 999 plays of one kind")
 
 
-def _pattern(hosts: Any) -> str:
-    return ":".join(str(item) for item in hosts) if isinstance(hosts, list) else str(hosts)
-
-
-def _label(pattern: str) -> str:
-    """Return the role part of an id for a host pattern."""
-    if re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", pattern):
-        return pattern
-    return OVERCLOUD
+def _sections(play: Mapping[str, Any]) -> list[Any]:
+    return [task for key in ("pre_tasks", "tasks", "post_tasks") for task in play.get(key) or []]
 
 
 def _role_name(item: Any) -> str:

@@ -27,6 +27,7 @@ _KEYWORDS = frozenset(
     )
 )
 # fmt: on
+_SETS_BY_ACTION = re.compile(r"set_fact|include_vars|(include|import)_(role|tasks)")
 _SEQUENCE = re.compile(r"(\w+)=(\S+)")
 
 
@@ -69,14 +70,24 @@ def assigned_names(tasks: list[Any]) -> frozenset[str]:
         actions = {key.rpartition(".")[2] for key in task}
         if "include_vars" in actions:
             names.add(ANY_VARIABLE)
-        if actions & {"include_role", "import_role"}:
+        if actions & {"include_role", "import_role"} or _SETS_BY_ACTION.search(str(_action_of(task))):
             names |= {ANY_FACT, ANY_VARIABLE}
-        facts = task.get("set_fact", task.get("ansible.builtin.set_fact"))
-        if isinstance(facts, Mapping):
-            names.update(str(name) for name in facts)
-        elif isinstance(facts, str):
-            names.update(re.findall(r"(\w+)=", facts))
+        if "set_fact" in actions:
+            names |= _fact_names(task)
     return frozenset(names)
+
+
+def _action_of(task: Mapping[str, Any]) -> Any:
+    return task.get("action", task.get("local_action"))
+
+
+def _fact_names(task: Mapping[str, Any]) -> set[str]:
+    names: set[str] = set()
+    for key, facts in task.items():
+        if key.rpartition(".")[2] == "set_fact" or key == "args":
+            found = facts if isinstance(facts, Mapping) else re.findall(r"(?:^|\s)([^\s=]+)=", str(facts))
+            names.update(str(name) for name in found)
+    return names | {ANY_FACT, ANY_VARIABLE} if any("{{" in name or "}}" in name for name in names) else names
 
 
 def is_static(task: Mapping[str, Any], static_parents: bool) -> bool:
@@ -124,7 +135,7 @@ def modules_of(tasks: list[Any]) -> tuple[str, ...]:
     for task in flatten(list(tasks)):
         if "block" in task:
             continue
-        action = task.get("action", task.get("local_action"))
+        action = _action_of(task)
         if action is not None:
             value = action.get("module") if isinstance(action, Mapping) else action
             found.append(str(value).split()[0])

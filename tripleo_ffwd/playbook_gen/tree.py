@@ -33,6 +33,9 @@ class Manifest:
         files: ``{path, sha256}`` of every file but the manifest.
         rewritten: what was rewritten, and what should be looked at.
         modules: module → number of tasks, roles as ``role NAME``.
+        folded: names, sorted, whose values stand in the playbooks, decided or given by us: loop variables (such as
+            ``step`` and ``release``), facts that were known (``releases``), ``tripleo_role_name``. Extra variables of
+            these names would outrank what the stages were made with, and must be refused.
         missing_inputs: ``{playbook, what}``: a playbook that stands here can't be started.
     """
 
@@ -46,6 +49,7 @@ class Manifest:
     files: tuple[Mapping[str, str], ...]
     rewritten: tuple[Note, ...]
     modules: Mapping[str, int]
+    folded: tuple[str, ...]
     missing_inputs: tuple[Mapping[str, str], ...]
 
     def to_dict(self) -> dict[str, Any]:

@@ -9,9 +9,11 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from tripleo_ffwd.exceptions import MalformedOutputs, UnsupportedConstruct
+from tripleo_ffwd.exceptions import UnsupportedConstruct
 from tripleo_ffwd.playbook_gen import conditions, ordering
+from tripleo_ffwd.playbook_gen.atoms import ROLE_VARIABLE, Atom, Guard
 from tripleo_ffwd.playbook_gen.conditions import UNKNOWN
+from tripleo_ffwd.playbook_gen.facts import Facts, plain_facts
 from tripleo_ffwd.playbook_gen.program import Program
 from tripleo_ffwd.playbook_gen.tasks import (
     ANY_FACT,
@@ -27,42 +29,8 @@ from tripleo_ffwd.playbook_gen.tasks import (
 )
 from tripleo_ffwd.playbook_gen.tree import Note
 
-ROLE_VARIABLE = "tripleo_role_name"
 # Keywords of an include that following it can keep the meaning of.
 _FOLLOWED = frozenset(("name", "when", "loop", "loop_control", "vars"))
-
-
-@dataclasses.dataclass(frozen=True)
-class Guard:
-    """What decides at run time, once, whether included tasks run: the include's remaining `when` and its `vars`."""
-
-    when: tuple[Any, ...]
-    vars: tuple[tuple[str, Any], ...]
-    file: str
-    serial: int  # tells two includes of the same file apart
-
-
-@dataclasses.dataclass(frozen=True)
-class Atom:
-    """A task where it runs.
-
-    Attributes:
-        task: the task, `include` settled.
-        file: the file that it stands in.
-        loop_vars: variables of the loops around it, outermost first.
-        facts: facts known there, such as the release after the loop over releases.
-        role: the only role that it runs on, or None for all hosts of the play.
-        guards: the run-time conditions of the includes around it.
-        shadowed: a task before it set a fact of the name of a loop variable.
-    """
-
-    task: Mapping[str, Any]
-    file: str
-    loop_vars: tuple[tuple[str, Any], ...]
-    facts: tuple[tuple[str, Any], ...]
-    role: str | None
-    guards: tuple[Guard, ...]
-    shadowed: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,18 +57,34 @@ class Unroller:
         self._program = program
         self._playbook = playbook
         self._releases = releases
-        self._facts: dict[str, Any] = {}
-        self._assigned: set[str] = set()
+        self._facts = Facts()
         self._atoms: list[Atom] = []
         self._guards = 0
         self.releases: tuple[str, ...] = ()
         self.notes: list[Note] = []
 
-    def unroll(self, play: Mapping[str, Any], roles: tuple[str, ...], by_role: bool) -> list[Atom]:
+    @property
+    def folded(self) -> frozenset[str]:
+        """Names that were given a value here, before any run."""
+        return frozenset(self._facts.folded)
+
+    def pass_over(self, play: Mapping[str, Any]) -> None:
+        """Forget what a play that stays whole may set."""
+        names: set[str] = {ANY_FACT, ANY_VARIABLE} if play.get("roles") else set()
+        for section in ("pre_tasks", "tasks", "post_tasks", "handlers"):
+            names |= self._assigned_by(play.get(section) or [], self._playbook, ())
+        if ANY_VARIABLE in names:
+            names.add(ANY_FACT)
+        self._facts.forget(names)
+
+    def unroll(
+        self, play: Mapping[str, Any], hosts: tuple[str, ...], roles: tuple[str, ...], by_role: bool
+    ) -> list[Atom]:
         """Return the play's tasks in the order in which they run.
 
         Args:
             play: the play; only its `tasks` are looked at.
+            hosts: the hosts that it runs on.
             roles: the roles that it runs on.
             by_role: whether a stage may hold one role only.
 
@@ -109,7 +93,9 @@ class Unroller:
             MalformedOutputs: releases that nobody resolves, a role without a task list that is included.
         """
         self._atoms = []
+        self._facts.enter(hosts)
         self._walk(play.get("tasks") or [], _Context(self._playbook, (), roles=roles if by_role else ()))
+        self._facts.leave(play)
         return self._atoms
 
     def _walk(self, tasks: list[dict[str, Any]], context: _Context) -> None:
@@ -121,19 +107,15 @@ class Unroller:
                 self._keep_include(task, context)
 
     def _plain(self, task: dict[str, Any], context: _Context) -> None:
-        before = dict(self._facts)
+        before = self._facts.visible()
         task = settle(self._set_facts(task, context), context.static)
         self._emit(task, context, before)
-        names = {name for name in assigned_names([task]) if name not in self._fresh(task, context)}
-        for nested in flatten([task]):
-            include = include_of(nested)
-            if include:
-                names |= self._assigned_below(include[1], context.file, ())
-        self._assigned |= assigned_names([task])
-        self._forget(names)
+        self._facts.assign(assigned_names([task]))
+        fresh = self._facts.visible().keys() & _plain_facts(task, context).keys()
+        self._facts.forget(self._assigned_by([task], context.file, ()) - fresh)
 
     def _emit(self, task: Mapping[str, Any], context: _Context, facts: Mapping[str, Any]) -> None:
-        shadowed = any(name in self._assigned for name in (ANY_VARIABLE, *dict(context.loop_vars)))
+        shadowed = self._facts.outrank(dict(context.loop_vars))
         self._atoms.append(
             Atom(
                 task,
@@ -146,24 +128,20 @@ class Unroller:
             )
         )
 
-    def _fresh(self, task: Mapping[str, Any], context: _Context) -> frozenset[str]:
-        """Return the facts that `task` has just made known."""
-        return frozenset(self._facts) & frozenset(_plain_facts(task, context))
-
     def _set_facts(self, task: dict[str, Any], context: _Context) -> dict[str, Any]:
         facts = _plain_facts(task, context)
         if not facts:
             return task
-        known = {**self._facts, **dict(context.loop_vars)}
+        known = {**self._facts.visible(), **dict(context.loop_vars)}
         values = {}
         for name, value in facts.items():
             values[name] = self._fact(name, value, known, task)
         key = "set_fact" if "set_fact" in task else "ansible.builtin.set_fact"
         for name, (_, evaluated) in values.items():
             if evaluated is UNKNOWN:
-                self._facts.pop(name, None)
+                self._facts.forget((name,))
             else:
-                self._facts[name] = evaluated
+                self._facts.put(name, evaluated)
         return {**task, key: {name: written for name, (written, _) in values.items()}}
 
     def _fact(self, name: str, value: Any, known: Mapping[str, Any], task: Mapping[str, Any]) -> tuple[Any, Any]:
@@ -183,14 +161,8 @@ class Unroller:
     def _keep_include(self, task: dict[str, Any], context: _Context) -> None:
         include = include_of(task)
         names = self._assigned_below(include[1], context.file, ()) if include else frozenset()
-        self._forget(names)
-        self._emit(settle(task, context.static), context, self._facts)
-
-    def _forget(self, names: frozenset[str] | set[str]) -> None:
-        """Take facts of these names for unknown from here on."""
-        self._assigned |= names
-        for name in list(self._facts) if ANY_FACT in names else names:
-            self._facts.pop(name, None)
+        self._facts.forget(names)
+        self._emit(settle(task, context.static), context, self._facts.visible())
 
     def _assigned_below(self, name: str, current: str, seen: tuple[str, ...]) -> frozenset[str]:
         path = self._program.resolve(name, current)
@@ -198,12 +170,15 @@ class Unroller:
             return frozenset((ANY_FACT, ANY_VARIABLE))
         if path in seen:
             return frozenset()
-        tasks = self._program.tasks[path]
+        return self._assigned_by(self._program.tasks[path], path, (*seen, path))
+
+    def _assigned_by(self, tasks: list[Any], current: str, seen: tuple[str, ...]) -> frozenset[str]:
+        """Return the names that tasks and what they include may set."""
         names = set(assigned_names(tasks))
         for task in flatten(tasks):
             include = include_of(task)
             if include:
-                names |= self._assigned_below(include[1], path, (*seen, path))
+                names |= self._assigned_below(include[1], current, seen)
         return frozenset(names)
 
     def _follow(self, task: dict[str, Any], action: str, name: str, context: _Context) -> bool:
@@ -229,21 +204,19 @@ class Unroller:
         for value in values:
             loop_vars = context.loop_vars if loop is None else _with(context.loop_vars, variable, value)
             plan = self._decide(task, path, dataclasses.replace(context, loop_vars=loop_vars))
-            if plan is None and len(values) > 1:
-                return False
             if plan is None:
                 return False
             plans.extend(plan)
+        if loop is not None:
+            self._facts.folded.add(variable)
         for inner in plans:
             self._walk(self._program.tasks[path], inner)
         return True
 
     def _path(self, name: str, context: _Context) -> str | None:
         path = self._program.resolve(name, context.file) if name and "{{" not in name else None
-        role, _, file = name.partition("/")
-        if path is None and role in self._program.roles and file.endswith("_tasks.yaml"):
-            key = file.removesuffix(".yaml")
-            raise MalformedOutputs(f"{context.file} includes it, and it is missing", where=f"RoleData.{role}.{key}")
+        if path is None:
+            self._program.check_role_file(name, context.file)
         if path is not None and path in context.stack:
             raise UnsupportedConstruct(
                 f"the file includes itself: {' → '.join((*context.stack, path))}", where=context.file
@@ -259,7 +232,7 @@ class Unroller:
         """Return the values of the loop, ``[None]`` without one, None when only the run can tell."""
         if loop is None:
             return [None]
-        known = {**self._facts, **dict(context.loop_vars)}
+        known = {**self._facts.visible(), **dict(context.loop_vars)}
         if loop == "with_sequence":
             return sequence(task[loop])
         if loop not in ("loop", "with_items", "with_list"):
@@ -283,7 +256,7 @@ class Unroller:
         """Return the contexts in which the file is walked: none when it is left out, None when it can't be decided."""
         when = task.get("when")
         variables = task.get("vars") or {}
-        known = {**self._facts, **dict(context.loop_vars)}
+        known = {**self._facts.visible(), **dict(context.loop_vars)}
         for name in variables:
             known.pop(name, None)
         verdicts = {role: conditions.decide(when, {**known, ROLE_VARIABLE: role}) for role in context.roles}
@@ -319,10 +292,7 @@ class Unroller:
 
 def _plain_facts(task: Mapping[str, Any], context: _Context) -> Mapping[str, Any]:
     """Return the facts of a set_fact that every host runs, whatever happens; nothing for any other task."""
-    facts = task.get("set_fact", task.get("ansible.builtin.set_fact"))
-    plain = not set(task) - {"set_fact", "ansible.builtin.set_fact", "name", "no_log"}
-    everywhere = context.role is None and not context.guards
-    return facts if isinstance(facts, Mapping) and plain and everywhere else {}
+    return plain_facts(task) if context.role is None and not context.guards else {}
 
 
 def _with(loop_vars: tuple[tuple[str, Any], ...], name: str, value: Any) -> tuple[tuple[str, Any], ...]:

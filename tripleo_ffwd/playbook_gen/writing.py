@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from tripleo_ffwd.exceptions import WriteRefused
+from tripleo_ffwd.files import sync_dir
 from tripleo_ffwd.playbook_gen import manifest
 from tripleo_ffwd.playbook_gen.tree import PlaybookTree
 
@@ -94,7 +95,7 @@ def _fill(tree: PlaybookTree, root: Path) -> None:
             stream.flush()
             os.fsync(stream.fileno())
     for made in directories:
-        _sync(made)
+        sync_dir(made)
 
 
 def _switch(new: Path, directory: Path, old: Path) -> None:
@@ -107,12 +108,4 @@ def _switch(new: Path, directory: Path, old: Path) -> None:
         if old.exists():
             old.rename(directory)
         raise
-    _sync(directory.parent)
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_dir(directory.parent)

@@ -48,6 +48,11 @@ def test_every_shape_of_an_error_gives_its_text(error):
     assert told["failed"] == []
 
 
+def test_a_second_failure_on_the_way_out_does_not_hide_the_first():
+    told = outcomes.failure("overcloud", "run", {"message": "boom"}, also="The lock stays")
+    assert told["message"] == "Phase run of plan overcloud failed: boom. The lock stays"
+
+
 def test_success_counts_the_nodes():
     told = outcomes.success("overcloud", "run", ["a", "b"], dry_run=False)
     assert (told["status"], told["message"]) == ("SUCCESS", "Phase run of plan overcloud has finished on 2 nodes.")

@@ -89,6 +89,41 @@ def test_play_that_matches_no_host_finishes_nothing() -> None:
     assert watched.unfinished == (ONE.id,)
 
 
+def test_stage_that_is_only_announced_behind_a_gate_has_not_started() -> None:
+    watched = progress()
+    feed(watched, play(ONE.id), task("ok", "ctl-0"), task("failed", "ctl-1", "stop", res={"msg": "x"}))
+    feed(watched, play(f"gate {ONE.id}"), task("failed", "ctl-0", "gate", res={"msg": "ctl-1 did not finish"}))
+    records = feed(watched, play(TWO.id), {"event": "playbook_on_no_hosts_remaining"}, stats(failures={"ctl-1": 1}))
+    assert records == []
+    assert watched.snapshot()["stage"] == ONE.id
+    assert watched.unfinished == (ONE.id, TWO.id)
+
+
+def test_stage_whose_hosts_are_all_lost_has_not_started() -> None:
+    watched = progress()
+    feed(watched, play(ONE.id), *(task("failed", host, "stop", res={"msg": "x"}) for host in ONE.hosts))
+    records = feed(watched, play(TWO.id), stats(failures={"ctl-0": 1, "ctl-1": 1}))
+    assert [(record["event"], record["stage"]) for record in records] == [("stage_end", ONE.id)]
+    assert watched.unfinished == (ONE.id, TWO.id)
+
+
+def test_stage_with_nothing_to_do_is_done() -> None:
+    watched = progress()
+    records = feed(watched, play(ONE.id), play(TWO.id), stats())
+    assert [record["event"] for record in records] == ["stage_start", "stage_end"] * 2
+    assert watched.unfinished == ()
+
+
+def test_failure_of_a_host_that_is_left_out_is_recorded_and_counts_nowhere() -> None:
+    watched = Progress([ONE], "p.yaml", "/log", unselected=("cmp-0",))
+    records = feed(watched, play(ONE.id), task("failed", "cmp-0", "facts", res={"msg": "no python"}))
+    assert records[-1]["status"] == "failed" and records[-1]["message"] == "no python"
+    feed(watched, task("ok", "ctl-0"), task("ok", "ctl-1"), stats(failures={"cmp-0": 1}))
+    assert (watched.failed, watched.unfinished, watched.only_unselected_lost) == ((), (), True)
+    feed(watched, stats(failures={"cmp-0": 1}, dark={"ctl-0": 1}))
+    assert watched.only_unselected_lost is False
+
+
 def test_ended_task_is_recorded_with_its_status_and_time() -> None:
     watched = progress()
     (record,) = feed(watched, play(ONE.id), task("ok", "ctl-0", "x", res={"changed": True}, duration=1.23456))[1:]

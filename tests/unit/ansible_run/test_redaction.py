@@ -23,3 +23,16 @@ def test_vault_file_and_missing_file_are_no_error(tmp_path: Path) -> None:
     path.write_text("$ANSIBLE_VAULT;1.1;AES256\n6162\n")
     assert redactor({}, str(path))("text") == "text"
     assert redactor({}, str(tmp_path / "none"))("text") == "text"
+
+
+def test_secrets_of_the_plan_are_masked_and_its_settings_are_not(tmp_path: Path) -> None:
+    for name in ("group_vars", "host_vars"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "global_vars.yaml").write_text("mysql_root_password: swordfish\nkeystone_url: http://192.0.2.1:5000\n")
+    (tmp_path / "group_vars" / "Controller").write_text(
+        "hiera: {'nova::rabbit_password': 'herring', pin_password: abc, ssl_key: /etc/key.pem}\n"
+    )
+    (tmp_path / "host_vars" / "ctl-0").write_text("heat_auth_encryption_key: !unsafe mackerel\n")
+    redact = redactor({}, tree=tmp_path)
+    assert redact("-pswordfish herring mackerel") == "-p******** ******** ********"
+    assert redact("abc /etc/key.pem http://192.0.2.1:5000") == "abc /etc/key.pem http://192.0.2.1:5000"

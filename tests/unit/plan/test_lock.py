@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tripleo_ffwd.exceptions import PlanLocked
+from tripleo_ffwd.exceptions import InvalidInput, PlanLocked
 from tripleo_ffwd.model import RunStatus
 from tripleo_ffwd.plan import lock
 
@@ -20,7 +21,9 @@ def run(state: str, phase: str = "run") -> RunStatus:
 def acquire(work_dir: Path, execution: str, phase: str = "run", state: str = "", runs: tuple[RunStatus, ...] = ()):
     current = lock.holder(work_dir, "overcloud")
     known = current.execution if current and state else ""
-    return lock.acquire(work_dir, "overcloud", phase, execution, runs=runs, known_holder=known, known_state=state)
+    return lock.acquire(
+        work_dir, "overcloud", phase, execution, find_runs=lambda: runs, known_holder=known, known_state=state
+    )
 
 
 def test_a_free_plan_is_taken_and_taking_it_again_changes_nothing(tmp_path):
@@ -66,21 +69,62 @@ def test_an_unknown_run_keeps_the_plan_whatever_the_phase(tmp_path):
 def test_what_was_known_of_another_holder_does_not_count(tmp_path):
     acquire(tmp_path, "one")
     assert (
-        lock.acquire(tmp_path, "overcloud", "run", "three", runs=(), known_holder="zero", known_state="SUCCESS")
+        lock.acquire(tmp_path, "overcloud", "run", "three", find_runs=tuple, known_holder="zero", known_state="SUCCESS")
         is not None
     )
 
 
 def test_only_the_holder_gives_it_back_and_only_when_no_run_is_live(tmp_path):
     acquire(tmp_path, "one")
-    assert not lock.release(tmp_path, "overcloud", "two", runs=())
-    assert not lock.release(tmp_path, "overcloud", "one", runs=(run("live"),))
-    assert lock.release(tmp_path, "overcloud", "one", runs=(run("finished"),))
+    assert not lock.release(tmp_path, "overcloud", "two", find_runs=tuple)
+    assert not lock.release(tmp_path, "overcloud", "one", find_runs=lambda: [run("live")])
+    assert lock.release(tmp_path, "overcloud", "one", find_runs=lambda: [run("finished")])
     assert lock.holder(tmp_path, "overcloud") is None
 
 
-def test_acting_on_a_plan_of_somebody_else_is_refused(tmp_path):
-    lock.check_owner(tmp_path, "overcloud", "anybody")
+def test_a_free_plan_with_a_live_run_is_taken_by_the_run_s_phase_only(tmp_path):
+    with pytest.raises(PlanLocked, match=r"Run r1 .* is still live"):
+        acquire(tmp_path, "one", phase="prepare", runs=(run("live"),))
+    assert lock.holder(tmp_path, "overcloud") is None
+    assert acquire(tmp_path, "one", runs=(run("live"),)) is None
+
+
+def test_one_execution_runs_one_phase_at_a_time(tmp_path):
+    acquire(tmp_path, "one")
+    with pytest.raises(PlanLocked, match="one phase of a plan at a time"):
+        acquire(tmp_path, "one", phase="upgrade")
+
+
+def test_an_execution_of_another_project_is_not_told_gone(tmp_path):
+    lock.acquire(tmp_path, "overcloud", "run", "one", find_runs=tuple, project="theirs")
+    with pytest.raises(PlanLocked, match="of project theirs, which can't be seen from here"):
+        acquire(tmp_path, "two", state=lock.GONE)
+
+
+@pytest.mark.parametrize("name", ["../../elsewhere", "a/b", "", 5, None])
+def test_a_name_that_leaves_the_directory_is_refused_and_makes_nothing(tmp_path, name):
+    for call in (
+        lambda: lock.acquire(tmp_path, name, "run", "one", find_runs=tuple),
+        lambda: lock.release(tmp_path, name, "one", find_runs=tuple),
+        lambda: lock.check_owner(tmp_path, name, "one"),
+    ):
+        with pytest.raises(InvalidInput, match="can't be the name of a plan"):
+            call()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_at_once_make_one_holder(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(lambda name: acquire(tmp_path, name), [f"e{number}" for number in range(8)]))
+    assert sum(current is None for current in told) == 1
+    holder = lock.holder(tmp_path, "overcloud")
+    assert {current.execution for current in told if current} == {holder.execution}
+
+
+def test_acting_on_a_plan_of_somebody_else_or_of_nobody_is_refused(tmp_path):
+    lock.check_owner(tmp_path, "overcloud", "")
+    with pytest.raises(PlanLocked, match="does not hold plan overcloud any more"):
+        lock.check_owner(tmp_path, "overcloud", "anybody")
     acquire(tmp_path, "one")
     lock.check_owner(tmp_path, "overcloud", "one")
     with pytest.raises(PlanLocked, match="by execution one"):

@@ -26,9 +26,11 @@ class Plan:
         phases.begin(self.work_dir, "overcloud", phase, names, execution="e", **options)
 
     def do(self, phase: str, nodes=NODES, playbooks=None, **options) -> None:
-        self.begin(phase, nodes, **options)
         done = PHASE_PLAYBOOKS[phase] if playbooks is None else playbooks
-        phases.finish(self.work_dir, "overcloud", phase, () if phase == "prepare" else nodes, done)
+        self.begin(phase, nodes, first_playbook=done[0] if phase == "upgrade" else "", **options)
+        for playbook in done:
+            phases.finish_playbook(self.work_dir, "overcloud", phase, nodes, playbook)
+        phases.finish(self.work_dir, "overcloud", phase, () if phase == "prepare" else nodes)
 
     @property
     def record(self) -> phases.PhaseRecord:
@@ -127,10 +129,49 @@ def test_forcing_needs_a_reason_which_is_recorded(plan):
     assert forced["nodes"] == sorted(NODES)
 
 
-def test_a_dry_run_records_nothing(plan):
+def test_a_playbook_of_upgrade_needs_the_ones_before_it(plan):
     plan.do("prepare")
-    plan.begin("run", dry_run=True)
+    plan.do("run")
+    with pytest.raises(OutOfTurn, match=r"compute-0 has not finished upgrade_steps_playbook\.yaml"):
+        plan.do("upgrade", COMPUTES, playbooks=["deploy_steps_playbook.yaml"])
+
+
+def test_what_finished_of_an_upgrade_that_failed_counts(plan):
+    plan.do("prepare")
+    plan.do("run")
+    plan.begin("upgrade", COMPUTES)
+    phases.finish_playbook(plan.work_dir, "overcloud", "upgrade", COMPUTES, "upgrade_steps_playbook.yaml")
+    for playbook in PHASE_PLAYBOOKS["upgrade"][1:]:
+        plan.do("upgrade", COMPUTES, playbooks=[playbook])
+    assert plan.record.state("compute-0", "upgrade") == "finished"
+
+
+def test_an_upgrade_begun_again_forgets_what_it_will_repeat(plan):
+    plan.do("prepare")
+    plan.do("run")
+    plan.do("upgrade", COMPUTES)
+    plan.begin("upgrade", COMPUTES)
+    with pytest.raises(OutOfTurn, match=r"has not finished upgrade_steps_playbook\.yaml"):
+        plan.do("upgrade", COMPUTES, playbooks=["post_upgrade_steps_playbook.yaml"])
+    assert plan.record.state("compute-0", "upgrade") == "started"
+
+
+def test_a_check_records_nothing(plan):
+    plan.do("prepare")
+    assert phases.check(plan.work_dir, "overcloud", "run", NODES) == {}
     assert plan.record.nodes == {}
+
+
+def test_an_action_that_is_sent_again_forces_once(plan):
+    plan.do("prepare")
+    plan.do("run")
+    for _ in range(2):
+        plan.begin("converge", force_reason="computes are gone for good")
+    assert len(plan.record.forced) == 1
+
+
+def test_force_goes_without_any_record(plan):
+    plan.begin("converge", (), force_reason="the records were lost")
 
 
 def test_the_stack_is_remembered(plan):

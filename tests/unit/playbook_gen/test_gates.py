@@ -117,6 +117,29 @@ def test_a_limited_run_passes_though_an_unselected_host_is_unreachable(
     assert "[ctl-1]" not in task_of(output, "migrate")  # only the bootstrap node, decided at run time
 
 
+BROKEN = {"ansible_python_interpreter": "/nonexistent/python"}
+
+
+def test_facts_that_fail_on_an_unselected_host_do_not_end_the_run(
+    small: dict[str, Any], ansible_playbook: str, tmp_path: Path
+) -> None:
+    unselected = {"all": {"children": {"ffwd_unselected": {"hosts": {"cmp-0": {}, "cmp-1": {}}}}}}
+    code, output = play(tree_of(small, tmp_path), ansible_playbook, tmp_path, {"cmp-1": BROKEN}, unselected, real=True)
+    assert "fatal: [cmp-1]: FAILED!" in task_of(output, "Gathering Facts")
+    assert code == 0, output
+    assert "TASK [migrate]" in output
+
+
+def test_facts_that_fail_on_a_selected_host_end_the_run(
+    small: dict[str, Any], ansible_playbook: str, tmp_path: Path
+) -> None:
+    unselected = {"all": {"children": {"ffwd_unselected": {"hosts": {"cmp-0": {}}}}}}
+    code, output = play(tree_of(small, tmp_path), ansible_playbook, tmp_path, {"cmp-1": BROKEN}, unselected, real=True)
+    assert code != 0
+    assert "did not finish on cmp-1" in output
+    assert "TASK [stop]" not in output
+
+
 def test_a_rescued_failure_does_not_trip_the_gate(small: dict[str, Any], ansible_playbook: str, tmp_path: Path) -> None:
     tasks = small["RoleData"]["Controller"]["fast_forward_upgrade_tasks"]
     tasks[0] = {

@@ -1,0 +1,77 @@
+"""The inputs of a phase, checked before anything is touched: their types and values. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tripleo_ffwd.exceptions import InvalidInput
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) and item for item in value)
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+COUNT = (_is_count, "a whole number of at least 1")
+TEXT = (_is_text, "a text")
+TEXTS = (_is_texts, "a list of texts")
+FLAG = (_is_flag, "true or false")
+MAPPING = (_is_mapping, "an object")
+
+# What each input must be when it is given; None is "not given".
+TYPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "stack": TEXT,
+    "templates": TEXT,
+    "environments": TEXTS,
+    "timeout": COUNT,
+    "run_timeout": COUNT,
+    "poll_interval": COUNT,
+    "force_reason": TEXT,
+    "roles": TEXTS,
+    "nodes": TEXTS,
+    "playbook": TEXT,
+    "ssh_user": TEXT,
+    "ssh_key_file": TEXT,
+    "skip_tags": TEXT,
+    "extra_vars": MAPPING,
+    "extra_vars_file": TEXT,
+    "resume": FLAG,
+    "dry_run": FLAG,
+}
+
+
+def check(inputs: Mapping[str, Any] | None) -> None:
+    """Refuse an input of a wrong type or value.
+
+    Raises:
+        InvalidInput: names the input; its value is shown unless it may be secret.
+    """
+    for name, value in (inputs or {}).items():
+        if value is None or name not in TYPES:
+            continue
+        holds, wanted = TYPES[name]
+        if not holds(value):
+            shown = "" if name == "extra_vars" else f", not {value!r}"
+            raise InvalidInput(f"{name} must be {wanted}{shown}", where=name, remedy="Correct it and start again")
+    if (inputs or {}).get("resume"):
+        raise InvalidInput(
+            "resume is not there in this version",
+            where="resume",
+            remedy="Start the phase again without it: a live run is attached to, an ended one is started anew",
+        )

@@ -1,0 +1,146 @@
+"""Whether a run can be as its spec says, before anything is made or started; starts nothing but a look at modules."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tripleo_ffwd.ansible_run.command import require_ansible
+from tripleo_ffwd.ansible_run.modules import require_modules
+from tripleo_ffwd.ansible_run.tree import Tree, load, verify
+from tripleo_ffwd.exceptions import InvalidInput
+from tripleo_ffwd.model import RunSpec
+
+TAG = re.compile(r"\w[\w.:-]*")
+# Each of them would leave out the gates between the stages, or everything but them.
+GATE_TAGS = frozenset({"always", "tagged", "all"})
+# With one of them a run would work on other hosts than it says.
+CONNECTION = frozenset({"ansible_host", "ansible_ssh_host", "ansible_connection", "inventory_hostname"})
+
+
+def validate(spec: RunSpec) -> None:
+    """Check all that can be checked before a run.
+
+    Raises:
+        InvalidInput: the run can't be as its spec says; nothing was made.
+        ConfigurationError: there is no Ansible to run.
+    """
+    require_ansible()
+    _check_files(spec)
+    _check_tags(spec)
+    tree = load(Path(spec.tree))
+    _check_tree(spec, tree)
+    _check_variables(spec, tree)
+    require_modules(spec, tree)
+
+
+def _check_files(spec: RunSpec) -> None:
+    for name, value in (
+        ("ssh_key_file", spec.ssh_key_file),
+        ("known_hosts_file", spec.known_hosts_file),
+        ("extra_vars_file", spec.extra_vars_file),
+    ):
+        if value and not Path(value).is_absolute():
+            raise InvalidInput(
+                f"{name} {value} is no absolute path",
+                remedy="Give the whole path, as it is where Mistral's executor runs",
+            )
+        if value and not (Path(value).is_file() and os.access(value, os.R_OK)):
+            raise InvalidInput(f"{name} {value} can't be read by this user", remedy="Check its path, owner and mode")
+    if spec.ssh_key_file:
+        info = Path(spec.ssh_key_file).stat()
+        if info.st_uid == os.getuid() and stat.S_IMODE(info.st_mode) & 0o077:
+            raise InvalidInput(
+                f"ssh_key_file {spec.ssh_key_file} is open to others: ssh refuses it",
+                remedy=f"chmod 600 {spec.ssh_key_file}",
+            )
+
+
+def _check_tags(spec: RunSpec) -> None:
+    for name, value in (("tags", spec.tags), ("skip_tags", spec.skip_tags)):
+        words = [word.strip() for word in value.split(",")] if value else []
+        wrong = next((word for word in words if not TAG.fullmatch(word)), None)
+        if wrong is not None:
+            raise InvalidInput(
+                f"{name} {value!r} is no list of words separated by commas", remedy="Give tags as in one,two"
+            )
+        gates = sorted(GATE_TAGS.intersection(words)) if name == "skip_tags" else []
+        if gates:
+            raise InvalidInput(
+                f"skip_tags {gates[0]} is refused: the gates, which keep a stage from beginning before the one before "
+                "it is finished everywhere, would be left out, or all but them",
+                remedy="Name the tags of the tasks that you want to leave out",
+            )
+
+
+def _check_tree(spec: RunSpec, tree: Tree) -> None:
+    if tree.digest != spec.digest:
+        raise InvalidInput(
+            f"the playbooks' digest is {tree.digest}, not {spec.digest}", where=spec.tree, remedy="Generate them again"
+        )
+    if Path(spec.playbook).name != spec.playbook or not (tree.path / spec.playbook).is_file():
+        raise InvalidInput(f"there is no playbook {spec.playbook}", where=spec.tree)
+    if spec.playbook in tree.missing:
+        raise InvalidInput(
+            f"{spec.playbook} can't be started: {tree.missing[spec.playbook]}",
+            where=spec.tree,
+            remedy="Query the outputs with what is missing and generate the playbooks again",
+        )
+    unknown = sorted(set(spec.targets) - tree.hosts)
+    if unknown:
+        raise InvalidInput(f"the inventory has no host {', '.join(unknown)}", where=spec.tree, unknown=unknown)
+    verify(tree)
+
+
+def _check_variables(spec: RunSpec, tree: Tree) -> None:
+    _check_names(spec.extra_vars, tree, "extra_vars")
+    if spec.extra_vars_file:
+        _check_names(_read_variables(spec.extra_vars_file), tree, spec.extra_vars_file)
+
+
+def _read_variables(path: str) -> Iterable[Any]:
+    """Return the names of the variables in a file; what can't be looked into can't be let through."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        data = None if text.startswith("$ANSIBLE_VAULT") else yaml.safe_load(text)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        # Its text may quote a secret: only the kind of the error is told.
+        raise InvalidInput(
+            f"extra_vars_file {path} is no plain YAML or JSON ({type(error).__name__})",
+            remedy="Give a mapping of variables, without vault or other tags",
+        ) from None
+    if text.startswith("$ANSIBLE_VAULT"):
+        raise InvalidInput(
+            f"extra_vars_file {path} is an Ansible vault, which a run has no password for",
+            remedy="Give it decrypted, with mode 0600, owned by the user that Mistral's executor runs as",
+        )
+    if data is not None and not isinstance(data, dict):
+        raise InvalidInput(f"extra_vars_file {path} is no mapping", remedy="Give a YAML or JSON mapping of variables")
+    return data or {}
+
+
+def _check_names(names: Iterable[Any], tree: Tree, where: str) -> None:
+    given = {str(name) for name in names}
+    folded = sorted(given & tree.folded)
+    if folded:
+        raise InvalidInput(
+            f"{', '.join(folded)} can't be given: the playbooks were generated for fixed values of it, with another "
+            "one their tasks would be left out without a word",
+            where=where,
+            remedy="Leave it out; to change it, change the plan and generate the playbooks again",
+            refused=folded,
+        )
+    connection = sorted(given & CONNECTION)
+    if connection:
+        raise InvalidInput(
+            f"{', '.join(connection)} can't be given: every host would be reached as the same one",
+            where=where,
+            remedy="Leave it out; the inventory says how each host is reached",
+            refused=connection,
+        )

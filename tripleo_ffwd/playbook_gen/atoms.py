@@ -1,0 +1,42 @@
+"""What unrolling gives: tasks where they run, and the includes that decide about them; imports only stdlib."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+ROLE_VARIABLE = "tripleo_role_name"
+
+
+@dataclasses.dataclass(frozen=True)
+class Guard:
+    """What decides at run time, once, whether included tasks run: the include's remaining `when` and its `vars`."""
+
+    when: tuple[Any, ...]
+    vars: tuple[tuple[str, Any], ...]
+    file: str
+    serial: int  # tells two includes of the same file apart
+
+
+@dataclasses.dataclass(frozen=True)
+class Atom:
+    """A task where it runs.
+
+    Attributes:
+        task: the task, `include` settled.
+        file: the file that it stands in.
+        loop_vars: variables of the loops around it, outermost first.
+        facts: facts known there, such as the release after the loop over releases.
+        role: the only role that it runs on, or None for all hosts of the play.
+        guards: the run-time conditions of the includes around it.
+        shadowed: a task before it set a fact of the name of a loop variable.
+    """
+
+    task: Mapping[str, Any]
+    file: str
+    loop_vars: tuple[tuple[str, Any], ...]
+    facts: tuple[tuple[str, Any], ...]
+    role: str | None
+    guards: tuple[Guard, ...]
+    shadowed: bool

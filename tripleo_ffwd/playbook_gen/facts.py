@@ -1,0 +1,72 @@
+"""What the facts of set_fact tasks are known to hold, and on which hosts; imports tasks only, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tripleo_ffwd.playbook_gen.tasks import ANY_FACT, ANY_VARIABLE
+
+
+class Facts:
+    """The facts of one playbook, play after play: a fact counts only where every host of the play has it.
+
+    Attributes:
+        folded: names whose value was known somewhere, or that were given a value by a loop.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[Any, frozenset[str]]] = {}
+        self._assigned: set[str] = set()
+        self._hosts: frozenset[str] = frozenset()
+        self._here: set[str] = set()
+        self.folded: set[str] = set()
+
+    def enter(self, hosts: Iterable[str]) -> None:
+        """Begin a play on these hosts."""
+        self._hosts = frozenset(hosts)
+        self._here = set()
+
+    def leave(self, play: Mapping[str, Any]) -> None:
+        """End a play; what it set is not trusted later when its tags allow to leave it out of a run."""
+        if tags_of(play) - {"always"}:
+            self.forget(self._here)
+
+    def visible(self) -> dict[str, Any]:
+        """Return the facts that every host of the play has, with their values."""
+        return {name: value for name, (value, hosts) in self._known.items() if self._hosts <= hosts}
+
+    def put(self, name: str, value: Any) -> None:
+        """Know a fact on the hosts of the play."""
+        self._known[name] = (value, self._hosts)
+        self._here.add(name)
+        self.folded.add(name)
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Take facts of these names for unknown from here on; the names may stand for any fact."""
+        names = set(names)
+        self.assign(names)
+        for name in list(self._known) if ANY_FACT in names else names:
+            self._known.pop(name, None)
+
+    def assign(self, names: Iterable[str]) -> None:
+        """Remember names that tasks set, whatever their value."""
+        self._assigned |= set(names)
+
+    def outrank(self, names: Iterable[str]) -> bool:
+        """Return whether a task before may have set something that outranks a play's variable of such a name."""
+        return any(name in self._assigned for name in (ANY_VARIABLE, *names))
+
+
+def tags_of(item: Mapping[str, Any]) -> set[str]:
+    """Return the tags of a play or a task."""
+    tags = item.get("tags") or ()
+    listed = tags if isinstance(tags, list | tuple) else str(tags).split(",")
+    return {part.strip() for tag in listed for part in str(tag).split(",") if part.strip()}
+
+
+def plain_facts(task: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the facts of a set_fact without any condition, loop or tag; nothing for any other task."""
+    facts = task.get("set_fact", task.get("ansible.builtin.set_fact"))
+    plain = not set(task) - {"set_fact", "ansible.builtin.set_fact", "name", "no_log"}
+    return facts if isinstance(facts, Mapping) and plain else {}
