@@ -28,7 +28,7 @@ demo: $(VENV)/.installed
 	$(BIN)/tripleo-ffwd demo $(if $(KEEP),--keep)
 
 test: $(VENV)/.installed $(ANSIBLE_216)/.installed
-	FFWD_TEST_ANSIBLE_PLAYBOOK=$(CURDIR)/$(ANSIBLE_216)/bin/ansible-playbook $(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	FFWD_TEST_ANSIBLE_PLAYBOOK=$(CURDIR)/$(ANSIBLE_216)/bin/ansible-playbook $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

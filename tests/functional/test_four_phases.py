@@ -198,6 +198,21 @@ def test_converge_ends_with_every_node_as_the_templates_say(newton):
     assert external_log(newton).exists(), "external deploy tasks always run in converge"
 
 
+def test_stopping_the_undercloud_cancels_its_runs_first_and_the_phase_says_so(newton):
+    faults.set(newton.site, COMPUTES[0], "block", EVERY_RELEASE_COMMAND)
+    execution = newton.start("converge", plan=PLAN)
+    faults.wait_blocked(newton.site, COMPUTES[0], timeout=120)
+    run_id = newton.runs()[-1].run_id
+    undercloud.stop(newton.site)
+    assert processes_naming(run_id) == []
+    assert newton.runs()[-1].result == "cancelled"
+    undercloud.start(newton.site)
+    ended = newton.wait(execution)
+    assert ended.state == "ERROR"
+    assert "cancelled" in ended.message
+    assert ended.output["run_id"] == run_id
+
+
 def test_outputs_playbooks_and_keys_never_reached_mistral(newton):
     key = newton.site.ssh_key_file.read_text().splitlines()[1]
     database = b"".join(path.read_bytes() for path in newton.site.mistral.glob("*.sqlite*"))
