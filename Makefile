@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The last ansible-core that manages Python 2.7 nodes; the generated playbooks are run on it and on the newest.
 ANSIBLE_216 := .venv-ansible-2.16
+KEYSTONE := .venv-keystone
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-.PHONY: demo test lint docs bench config clean
+.PHONY: demo test test-keystone lint docs bench config clean
 .DEFAULT_GOAL := test
 
 $(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
@@ -23,12 +24,21 @@ $(ANSIBLE_216)/.installed: constraints.txt
 	$(ANSIBLE_216)/bin/pip install $(PIP_FLAGS) 'ansible-core==2.16.*'
 	touch $@
 
+$(KEYSTONE)/.installed: constraints.txt
+	$(PYTHON) -m venv $(KEYSTONE)
+	$(KEYSTONE)/bin/pip install $(PIP_FLAGS) 'keystone>=30,<31' waitress
+	touch $@
+
 # KEEP=1 leaves the undercloud and the nodes running and says how to talk to them.
 demo: $(VENV)/.installed
 	$(BIN)/tripleo-ffwd demo $(if $(KEEP),--keep)
 
 test: $(VENV)/.installed $(ANSIBLE_216)/.installed
-	FFWD_TEST_ANSIBLE_PLAYBOOK=$(CURDIR)/$(ANSIBLE_216)/bin/ansible-playbook $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	FFWD_TEST_ANSIBLE_PLAYBOOK=$(CURDIR)/$(ANSIBLE_216)/bin/ansible-playbook $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/keystone $(PYTEST_ARGS)
+
+# Whose credentials Heat is asked with, on a real keystone: a target of its own, it installs one.
+test-keystone: $(VENV)/.installed $(KEYSTONE)/.installed
+	FFWD_TEST_KEYSTONE=$(CURDIR)/$(KEYSTONE)/bin $(BIN)/python -m pytest tests/keystone $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
@@ -47,4 +57,4 @@ bench: $(VENV)/.installed $(ANSIBLE_216)/.installed
 	FFWD_TEST_ANSIBLE_PLAYBOOK=$(CURDIR)/$(ANSIBLE_216)/bin/ansible-playbook $(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) $(ANSIBLE_216) build dist doc/build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(ANSIBLE_216) $(KEYSTONE) build dist doc/build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
