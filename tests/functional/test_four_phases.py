@@ -199,8 +199,8 @@ def test_converge_ends_with_every_node_as_the_templates_say(newton):
 
 
 def test_stopping_the_undercloud_cancels_its_runs_first_and_the_phase_says_so(newton):
-    faults.set(newton.site, COMPUTES[0], "block", EVERY_RELEASE_COMMAND)
-    execution = newton.start("converge", plan=PLAN)
+    faults.set(newton.site, COMPUTES[0], "block", ".")
+    execution = newton.start("upgrade", plan=PLAN, nodes=COMPUTES[:1], force_reason="to be stopped in the middle")
     faults.wait_blocked(newton.site, COMPUTES[0], timeout=120)
     run_id = newton.runs()[-1].run_id
     undercloud.stop(newton.site)
