@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import lzma
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -29,3 +32,10 @@ def processes_naming(text: str) -> list[psutil.Process]:
         if process.pid != psutil.Process().pid and any(text in value for value in said):
             found.append(process)
     return found
+
+
+def queens_outputs() -> dict[str, Any]:
+    """Return the outputs of a real Queens overcloud, fresh for each caller; see tests/data/README.rst."""
+    text = lzma.decompress((Path(__file__).parent / "data" / "queens_outputs.json.xz").read_bytes())
+    outputs: dict[str, Any] = json.loads(text)
+    return outputs

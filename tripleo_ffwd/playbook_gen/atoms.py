@@ -11,12 +11,21 @@ ROLE_VARIABLE = "tripleo_role_name"
 
 @dataclasses.dataclass(frozen=True)
 class Guard:
-    """What decides at run time, once, whether included tasks run: the include's remaining `when` and its `vars`."""
+    """What decides at run time, once, whether included tasks run.
+
+    Attributes:
+        when: the include's conditions that are left.
+        vars: its variables.
+        file: the file that it includes.
+        serial: tells two includes of the same file apart.
+        total: looking at the conditions can't fail.
+    """
 
     when: tuple[Any, ...]
     vars: tuple[tuple[str, Any], ...]
     file: str
-    serial: int  # tells two includes of the same file apart
+    serial: int
+    total: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +40,10 @@ class Atom:
         role: the only role that it runs on, or None for all hosts of the play.
         guards: the run-time conditions of the includes around it.
         shadowed: a task before it set a fact of the name of a loop variable.
+        defined: variables that surely have some value there.
+        below: what the files that it includes by itself may read.
+        writes: variables that it, or what it includes by itself, may set.
+        dynamic: it stands in a file that was included at run time, so that `--tags` selected the include first.
     """
 
     task: Mapping[str, Any]
@@ -40,3 +53,7 @@ class Atom:
     role: str | None
     guards: tuple[Guard, ...]
     shadowed: bool
+    defined: frozenset[str]
+    below: frozenset[str]
+    writes: frozenset[str]
+    dynamic: bool

@@ -6,6 +6,7 @@ an error which Ansible would run into is never hidden.
 
 from __future__ import annotations
 
+import functools
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -75,6 +76,7 @@ _COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {
 }
 
 
+@functools.lru_cache(maxsize=4096)  # the same few conditions come back for every release, step and role
 def parse(expression: str) -> nodes.Expr | None:
     """Return the syntax tree of one expression; None when it is not one (a template inside, bad syntax)."""
     if any(mark in expression for mark in ("{{", "}}", "{%", "%}", "{#")):

@@ -17,6 +17,7 @@ class Facts:
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[Any, frozenset[str]]] = {}
+        self._defined: dict[str, frozenset[str]] = {}
         self._assigned: set[str] = set()
         self._hosts: frozenset[str] = frozenset()
         self._here: set[str] = set()
@@ -32,13 +33,26 @@ class Facts:
         if tags_of(play) - {"always"}:
             self.forget(self._here)
 
-    def visible(self) -> dict[str, Any]:
-        """Return the facts that every host of the play has, with their values."""
-        return {name: value for name, (value, hosts) in self._known.items() if self._hosts <= hosts}
+    def visible(self, hosts: frozenset[str] | None = None) -> dict[str, Any]:
+        """Return the facts that each of these hosts has, with their values; of all hosts of the play by default."""
+        wanted = self._hosts if hosts is None else hosts
+        return {name: value for name, (value, on) in self._known.items() if wanted <= on}
 
-    def put(self, name: str, value: Any) -> None:
-        """Know a fact on the hosts of the play."""
-        self._known[name] = (value, self._hosts)
+    def defined(self, hosts: frozenset[str]) -> frozenset[str]:
+        """Return the variables that surely have a value on these hosts."""
+        return frozenset(name for name, on in self._defined.items() if hosts <= on)
+
+    def define(self, names: Iterable[str], hosts: frozenset[str]) -> None:
+        """Remember names that surely have a value on these hosts from here on."""
+        for name in names:
+            self._defined[name] = self._defined.get(name, frozenset()) | hosts
+
+    def put(self, name: str, value: Any, hosts: frozenset[str] | None = None) -> None:
+        """Know a fact on these hosts, on those of the play by default."""
+        on = self._hosts if hosts is None else hosts
+        before, known_on = self._known.get(name, (None, frozenset()))
+        same = type(before) is type(value) and before == value
+        self._known[name] = (value, on | known_on if same else on)
         self._here.add(name)
         self.folded.add(name)
 
@@ -66,7 +80,7 @@ def tags_of(item: Mapping[str, Any]) -> set[str]:
 
 
 def plain_facts(task: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the facts of a set_fact without any condition, loop or tag; nothing for any other task."""
+    """Return the facts of a set_fact without any loop or tag; nothing for any other task."""
     facts = task.get("set_fact", task.get("ansible.builtin.set_fact"))
-    plain = not set(task) - {"set_fact", "ansible.builtin.set_fact", "name", "no_log"}
+    plain = not set(task) - {"set_fact", "ansible.builtin.set_fact", "name", "no_log", "when"}
     return facts if isinstance(facts, Mapping) and plain else {}

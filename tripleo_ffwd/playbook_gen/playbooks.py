@@ -112,7 +112,7 @@ def _play(item: Compiled, files: dict[str, str]) -> dict[str, Any]:
         return play
     if item.part.variables and not item.part.through_include:
         play["vars"] = {**(play.get("vars") or {}), **dict(item.part.variables)}
-    tasks = _guarded(item, item.part.entries, 0, files)
+    tasks = _tasks(item, files)
     if item.part.through_include:
         path = _stage_file(item, files)
         files[path] = rendering.document(tasks)
@@ -137,13 +137,29 @@ def _facts_play(item: Compiled) -> dict[str, Any]:
     return {"name": item.stage.id, "hosts": item.pattern, "gather_facts": False, **kept, "tasks": [task]}
 
 
+def _tasks(item: Compiled, files: dict[str, str]) -> list[Any]:
+    """Return a stage's tasks; those that `--tags` selected by their include first, behind an include without tags."""
+    assert item.part is not None
+    tasks: list[Any] = []
+    for dynamic, group in itertools.groupby(item.part.entries, key=lambda entry: entry.dynamic):
+        entries = tuple(group)
+        content = _guarded(item, entries, 0, files)
+        if dynamic and not item.part.through_include and any(entry.tagged and not entry.guards for entry in entries):
+            path = _stage_file(item, files)
+            files[path] = rendering.document(content)
+            content = [{"include_tasks": path}]
+        tasks.extend(content)
+    return tasks
+
+
 def _guarded(item: Compiled, entries: tuple[Entry, ...], depth: int, files: dict[str, str]) -> list[Any]:
     """Return tasks, those behind run-time conditions in files of their own: their include decides once, as before."""
     tasks: list[Any] = []
-    for guard, group in itertools.groupby(entries, key=lambda e: e.guards[depth] if len(e.guards) > depth else None):
+    for _, group in itertools.groupby(entries, key=lambda e: e.guards[depth].serial if len(e.guards) > depth else None):
         inner = tuple(group)
+        guard = inner[0].guards[depth] if len(inner[0].guards) > depth else None
         if guard is None:
-            tasks.extend(dict(entry.task) for entry in inner)
+            tasks.extend(dict(entry.task) for entry in inner if entry.task is not None)
             continue
         content = _guarded(item, inner, depth + 1, files)
         path = _stage_file(item, files)

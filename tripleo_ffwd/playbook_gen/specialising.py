@@ -1,7 +1,7 @@
 """Unrolled tasks to stages: what release, step and role decide to be false is left out, the rest is grouped.
 
-Imports unrolling, tasks and conditions. The rule for leaving out is narrow on purpose: a skipped task that registers
-something overwrites a variable, so it stays.
+Imports atoms, verdicts, simplifying and conditions. A skipped task that registers something overwrites a variable:
+where that is seen later the task stays, to be skipped at run time.
 """
 
 from __future__ import annotations
@@ -15,16 +15,30 @@ from typing import Any
 from jinja2 import nodes
 
 from tripleo_ffwd.playbook_gen import conditions
-from tripleo_ffwd.playbook_gen.atoms import ROLE_VARIABLE, Atom, Guard
-from tripleo_ffwd.playbook_gen.tasks import ANY_VARIABLE, BLOCK_KEYS, assigned_names, flatten, include_of, loop_key
+from tripleo_ffwd.playbook_gen.atoms import Atom, Guard
+from tripleo_ffwd.playbook_gen.simplifying import simplify
+from tripleo_ffwd.playbook_gen.tasks import ANY_VARIABLE, BLOCK_KEYS, assigned_names, flatten
+from tripleo_ffwd.playbook_gen.verdicts import Leaf, known_of, within
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A task of a stage, and the includes whose run-time conditions decide it."""
+    """A task of a stage, and the includes whose run-time conditions decide it.
+
+    Attributes:
+        guards: the includes' conditions, outermost first.
+        task: the task; None where only the conditions are left, because looking at them may fail.
+        dynamic: it was included at run time: `--tags` selected the include before it looked at the task's own tags.
+    """
 
     guards: tuple[Guard, ...]
-    task: Mapping[str, Any]
+    task: Mapping[str, Any] | None
+    dynamic: bool
+
+    @property
+    def tagged(self) -> bool:
+        """Whether the task, or one in it, has tags of its own."""
+        return self.task is not None and any(task.get("tags") for task in flatten([dict(self.task)]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +52,7 @@ class Part:
         variables: loop variables that its tasks see.
         through_include: whether these must outrank facts of the same name, as an include's variables do.
         file: the file that most of its tasks stand in, for paths beside it.
+        residual: the conditions that are left to run time.
     """
 
     kind: str
@@ -49,22 +64,33 @@ class Part:
     through_include: bool
     file: str
     entries: tuple[Entry, ...]
+    residual: tuple[str, ...]
+
+    @property
+    def tasks(self) -> list[Mapping[str, Any]]:
+        """The tasks and blocks of the stage."""
+        return [entry.task for entry in self.entries if entry.task is not None]
 
 
-def cut(atoms: list[Atom]) -> list[Part]:
-    """Return the stages of a play's unrolled tasks, those without tasks left out."""
+def cut(atoms: list[Atom], leaves: Mapping[int, list[Leaf]], seen: frozenset[tuple[int, int]]) -> list[Part]:
+    """Return the stages of a play's unrolled tasks, those without tasks left out.
+
+    Args:
+        atoms: the tasks.
+        leaves: what is known of each, by its id.
+        seen: skips that must stay, as (id of the atom, number of the leaf).
+    """
     groups = [(key, list(group)) for key, group in itertools.groupby(atoms, key=_key)]
     keys = [key for key, _ in groups]
     parts = []
     for index, (key, group) in enumerate(groups):
         release, step, role, variables = key
-        entries = [Entry(atom.guards, task) for atom in group for task in prune([atom.task], _known(atom))]
+        entries, left = _entries(group, leaves, seen)
         if not entries:
             continue
         loop_names = {name for name, _ in variables}
-        shadowed = any(atom.shadowed for atom in group) or bool(
-            {*loop_names, ANY_VARIABLE} & assigned_names([entry.task for entry in entries])
-        )
+        tasks = [entry.task for entry in entries if entry.task is not None]
+        shadowed = any(atom.shadowed for atom in group) or bool({*loop_names, ANY_VARIABLE} & assigned_names(tasks))
         parts.append(
             Part(
                 kind=_kind(keys, index),
@@ -75,40 +101,98 @@ def cut(atoms: list[Atom]) -> list[Part]:
                 variables=variables,
                 through_include=shadowed and bool(variables),
                 file=group[0].file,
-                entries=tuple(entries),
+                entries=entries,
+                residual=left,
             )
         )
     return parts
 
 
-def prune(tasks: list[Mapping[str, Any]], known: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the tasks without those that are decided to be skipped and leave no trace when they are.
+def _entries(
+    atoms: list[Atom], leaves: Mapping[int, list[Leaf]], seen: frozenset[tuple[int, int]]
+) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
+    """Return what is left of atoms, and the conditions in it that are left to run time, each once."""
+    found: list[Entry] = []
+    left: dict[str, None] = {}
+    for atom in atoms:
+        pruner = Pruner(atom, {leaf.number: leaf for leaf in leaves[id(atom)]}, seen)
+        task = pruner.prune(atom.task, known_of(atom))
+        if task is not None or any(not guard.total for guard in atom.guards):
+            found.append(Entry(atom.guards, task, atom.dynamic))
+        left |= dict.fromkeys(pruner.residual)
+    asked = {guard.serial for entry in found if entry.task is not None for guard in entry.guards}
+    kept: list[Entry] = []
+    for entry in found:
+        # Of conditions without any task, those that may fail are asked all the same.
+        if entry.task is not None or not {guard.serial for guard in entry.guards if not guard.total} <= asked:
+            kept.append(entry)
+            asked |= {guard.serial for guard in entry.guards}
+    guards = dict.fromkeys(str(item) for entry in kept for guard in entry.guards for item in guard.when)
+    return tuple(kept), tuple({**guards, **left})
+
+
+class Pruner:
+    """Takes out of one atom's task what is skipped and not seen.
 
     Args:
-        tasks: tasks whose surroundings are decided to run.
-        known: values of release, step, role and facts.
+        atom: the atom.
+        leaves: its leaves by their number.
+        seen: skips that must stay, as (id of the atom, number of the leaf).
     """
-    kept = []
-    for task in tasks:
-        inner = _without_own(task, known)
-        verdict = conditions.decide(task.get("when"), inner)
-        if verdict is False and not _leaves_trace(task):
-            continue
-        if "block" in task and verdict is True:
-            children = prune(task["block"] or [], inner)
-            if not children and not task.get("rescue") and not task.get("always"):
-                continue
-            if children and children != task["block"]:
-                task = {**task, "block": children}
-        kept.append(task)
-    return kept
+
+    def __init__(self, atom: Atom, leaves: Mapping[int, Leaf], seen: frozenset[tuple[int, int]]) -> None:
+        self._atom = atom
+        self._leaves = leaves
+        self._seen = seen
+        self._number = 0
+        self.residual: list[str] = []
+
+    def prune(self, task: Mapping[str, Any], known: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Return what is left of a task, its conditions without what is decided; None when nothing is."""
+        number, self._number = self._number, self._number + 1
+        inner = within(task, known)
+        if "block" in task:
+            return self._block(task, inner)
+        leaf = self._leaves[number]
+        if leaf.dead and leaf.droppable and (id(self._atom), number) not in self._seen:
+            return None
+        return dict(task) if leaf.dead else self._undecided(task, inner)
+
+    def _block(self, task: Mapping[str, Any], known: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        first = self._number
+        lists = {key: self._children(task.get(key) or [], known) for key in BLOCK_KEYS}
+        dead = all(leaf.dead for number, leaf in self._leaves.items() if first <= number < self._number)
+        if not any(lists.values()):
+            return None
+        if not lists["block"] or (task.get("rescue") and not lists["rescue"]):
+            # Without its parts a block would mean something else: it stays whole.
+            return dict(task)
+        kept = {key: lists[key] for key in BLOCK_KEYS if lists[key]}
+        result = {key: kept.get(key, value) for key, value in task.items() if key not in BLOCK_KEYS or key in kept}
+        return result if dead else self._undecided(result, known)
+
+    def _children(self, tasks: list[Any], known: Mapping[str, Any]) -> list[Any]:
+        found = [self.prune(child, known) for child in tasks]
+        return [child for child in found if child is not None]
+
+    def _undecided(self, task: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+        when = simplify(task.get("when"), known)
+        self.residual += [str(item) for item in when]
+        written = conditions.items(task.get("when"))
+        if when == written:
+            return dict(task)
+        return {
+            key: (when if len(when) > 1 else when[0]) if key == "when" else value
+            for key, value in task.items()
+            if key != "when" or when
+        }
 
 
 def residual(tasks: list[Any], known: Mapping[str, Any]) -> list[str]:
     """Return the conditions of tasks and blocks that are left to run time, word for word, each once."""
     found: dict[str, None] = {}
     for task in flatten(list(tasks)):
-        for item in conditions.residual(task.get("when"), _without_own(task, known)):
+        for item in conditions.residual(task.get("when"), within(task, known)):
             found[str(item)] = None
     return list(found)
 
@@ -135,37 +219,6 @@ def _kind(keys: list[Any], index: int) -> str:
     if own:
         return "pre" if index < own[0] else "post"
     return "post" if any(key[1] is not None for key in keys[:index]) else "pre"
-
-
-def _known(atom: Atom) -> Mapping[str, Any]:
-    known = {**dict(atom.facts), **dict(atom.loop_vars)}
-    if atom.role is not None:
-        known[ROLE_VARIABLE] = atom.role
-    for guard in atom.guards:
-        for name, _ in guard.vars:
-            known.pop(name, None)
-    return known
-
-
-def _without_own(task: Mapping[str, Any], known: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what is known inside a task: its own variables and its loop's may hide a known one."""
-    hidden = set(task.get("vars") or {}) if isinstance(task.get("vars") or {}, Mapping) else set(known)
-    if loop_key(task):
-        control = task.get("loop_control")
-        hidden.add(str(control.get("loop_var", "item")) if isinstance(control, Mapping) else "item")
-        hidden |= {str(control[key]) for key in ("index_var",) if isinstance(control, Mapping) and key in control}
-    return {name: value for name, value in known.items() if name not in hidden}
-
-
-def _leaves_trace(task: Mapping[str, Any]) -> bool:
-    """Return whether a task that is skipped may differ from one that is not there."""
-    for inner in flatten([task]):
-        if "register" in inner or include_of(inner) or inner.get("rescue") or inner.get("always"):
-            return True
-        actions = {key.rpartition(".")[2] for key in inner if key not in BLOCK_KEYS}
-        if actions & {"meta", "include_role", "import_role", "listen"}:
-            return True
-    return False
 
 
 def _names_bootstrap(guards: tuple[Guard, ...]) -> bool:

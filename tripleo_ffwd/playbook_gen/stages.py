@@ -10,12 +10,13 @@ from typing import Any
 
 from tripleo_ffwd import model
 from tripleo_ffwd.exceptions import UnsupportedConstruct
-from tripleo_ffwd.playbook_gen import patterns, specialising
+from tripleo_ffwd.playbook_gen import liveness, patterns, specialising
 from tripleo_ffwd.playbook_gen.atoms import ROLE_VARIABLE, Atom
+from tripleo_ffwd.playbook_gen.effects import EVERYTHING, reads_of, template_words
 from tripleo_ffwd.playbook_gen.loading import Outputs
 from tripleo_ffwd.playbook_gen.patterns import OVERCLOUD, UNDERCLOUD
 from tripleo_ffwd.playbook_gen.program import Program
-from tripleo_ffwd.playbook_gen.tasks import flatten, include_of, loop_key, modules_of
+from tripleo_ffwd.playbook_gen.tasks import flatten, include_of, included_variables, loop_key, modules_of
 from tripleo_ffwd.playbook_gen.unrolling import Unroller
 
 # Keywords that a play may have and be cut; with any other it stays whole.
@@ -60,6 +61,17 @@ class Compiled:
         return "/facts/" in self.stage.id and self.modules == ("gather_facts",)
 
 
+@dataclasses.dataclass(frozen=True)
+class _Play:
+    """A play of the templates: whether facts are gathered before it, and its tasks when it is unrolled."""
+
+    play: Mapping[str, Any]
+    pattern: str
+    hosts: tuple[str, ...]
+    gathers: bool
+    atoms: list[Atom] | None
+
+
 class Stager:
     """Makes the stages of one playbook.
 
@@ -81,6 +93,7 @@ class Stager:
         self._ids: set[str] = set()
         self._gathered: set[str] = set()
         self._stepped = False
+        self._roles = tuple(outputs.roles)
         self.unroller = Unroller(program, playbook, releases)
         self._given = {ROLE_VARIABLE}
 
@@ -91,24 +104,85 @@ class Stager:
 
     def stages(self) -> list[Compiled]:
         """Return the playbook's stages in the order in which they run."""
+        plays = self._plays()
+        seen = liveness.seen_skips(
+            [
+                liveness.Passage(
+                    frozenset(play.hosts), play.atoms or (), self._reads(play.play, play.atoms is not None)
+                )
+                for play in plays
+            ],
+            self.unroller.leaves,
+            {
+                UNDERCLOUD: frozenset((UNDERCLOUD,)),
+                **{role: frozenset(self._outputs.hosts(role)) for role in self._roles},
+            },
+            self._pinned(),
+        )
         found: list[Compiled] = []
+        for play in plays:
+            if play.gathers:
+                found.append(self._facts(play.play, play.pattern, play.hosts))
+            parts = None if play.atoms is None else specialising.cut(play.atoms, self.unroller.leaves, seen)
+            if parts is None:
+                found.extend(self._whole(play.play, play.pattern, play.hosts))
+            else:
+                found.extend(self._cut(play.play, play.pattern, parts))
+        return found
+
+    def _plays(self) -> list[_Play]:
+        """Return the plays that the phase runs; those that may be cut are unrolled."""
+        found = []
         for index, play in enumerate(self._program.playbooks[self._playbook]):
             where = f"{self._playbook}, play {play.get('name') or index + 1}"
             pattern = patterns.normal(play["hosts"])
             hosts = patterns.hosts_of(self._outputs, pattern, where)
             if self._phase == "upgrade" and self._external(play, hosts, where):
                 continue
-            if play.get("gather_facts", True) not in (False, "no", "false") and not set(hosts) <= self._gathered:
-                self._gathered |= set(hosts)
-                found.append(self._facts(play, pattern, hosts))
+            gathers = play.get("gather_facts", True) not in (False, "no", "false") and not set(hosts) <= self._gathered
+            self._gathered |= set(hosts) if gathers else set()
             mode = self._mode(play, pattern)
-            parts = specialising.cut(self._unroll(play, hosts, mode == "role")) if mode else []
-            if any(part.variables or part.role for part in parts):
-                found.extend(self._cut(play, pattern, parts))
-            else:
-                found.extend(self._whole(play, pattern, hosts))
+            roles = {role: self._outputs.hosts(role) for role in self._roles} if mode == "role" else {}
+            atoms = self.unroller.unroll(play, hosts, roles) if mode else None
+            if atoms is not None and not any(atom.loop_vars or atom.role for atom in atoms):
+                atoms = None
+            if atoms is None:
                 self.unroller.pass_over(play)
+            found.append(_Play(play, pattern, hosts, gathers, atoms))
         return found
+
+    def _reads(self, play: Mapping[str, Any], unrolled: bool) -> frozenset[str]:
+        """Return what a play reads beside the tasks that are unrolled."""
+        sections = ("pre_tasks", "tasks", "post_tasks", "handlers")
+        found = set(reads_of({key: value for key, value in play.items() if key not in (*sections, "hosts")}))
+        if play.get("roles"):
+            found.add(EVERYTHING)
+        for section in () if unrolled else sections:
+            tasks = play.get(section) or []
+            found |= self.unroller.reads_below(tasks, self._playbook)
+            found = found.union(*(reads_of(task) for task in flatten(tasks)))
+        return frozenset(found)
+
+    def _pinned(self) -> frozenset[str]:
+        """Return the names in templates of variables' files: they are read whenever such a variable is."""
+        found: set[str] = set()
+        plays = self._program.playbooks[self._playbook]
+        loaded = {name for play in plays for name in _variable_files(play)}
+        for play in plays:
+            tasks = [
+                task for section in ("pre_tasks", "tasks", "post_tasks", "handlers") for task in play.get(section) or []
+            ]
+            below: dict[str, list[Any]] = {}
+            self._below(tasks, self._playbook, below)
+            for task in flatten([*tasks, *(task for found in below.values() for task in found)]):
+                loaded |= included_variables(task)
+        for path in loaded:
+            text = self._program.texts.get(path)
+            found |= {EVERYTHING} if text is None else template_words(text)
+        for path, text in self._program.texts.items():
+            if path.startswith(("group_vars/", "host_vars/")) or path == "global_vars.yaml":
+                found |= template_words(text)
+        return frozenset(found)
 
     def _external(self, play: Mapping[str, Any], hosts: tuple[str, ...], where: str) -> bool:
         """Return whether a play works on the undercloud, which a phase that takes roles in turn leaves out."""
@@ -160,20 +234,12 @@ class Stager:
         stage = model.Stage(self._unique("-", "facts", role, "all"), self._playbook, None, None, role, hosts, 1)
         return Compiled(stage, kept, pattern, None, ("gather_facts",))
 
-    def _unroll(self, play: Mapping[str, Any], hosts: tuple[str, ...], by_role: bool) -> list[Atom]:
-        return self.unroller.unroll(play, hosts, self._outputs.roles if by_role else (), by_role)
-
     def _cut(self, play: Mapping[str, Any], pattern: str, parts: list[specialising.Part]) -> list[Compiled]:
         found = []
         for part in parts:
             self._given |= dict(part.variables).keys()
             role = part.role or patterns.label(pattern)
             where = part.role or pattern
-            tasks = [entry.task for entry in part.entries]
-            known = {**dict(part.variables), **({ROLE_VARIABLE: part.role} if part.role else {})}
-            if part.release:
-                known["release"] = part.release
-            guards = dict.fromkeys(str(item) for entry in part.entries for guard in entry.guards for item in guard.when)
             stage = model.Stage(
                 id=self._unique(part.release or "-", part.kind, role, "bootstrap" if part.bootstrap else "all"),
                 playbook=self._playbook,
@@ -181,10 +247,10 @@ class Stager:
                 step=part.step,
                 role=role,
                 hosts=patterns.hosts_of(self._outputs, where, self._playbook),
-                tasks=specialising.count(tasks),
-                residual=tuple(dict.fromkeys((*guards, *specialising.residual(tasks, known)))),
+                tasks=specialising.count(part.tasks),
+                residual=part.residual,
             )
-            found.append(Compiled(stage, play, where, part, modules_of(tasks)))
+            found.append(Compiled(stage, play, where, part, modules_of(part.tasks)))
         return found
 
     def _whole(self, play: Mapping[str, Any], pattern: str, hosts: tuple[str, ...]) -> list[Compiled]:
@@ -246,3 +312,8 @@ def _sections(play: Mapping[str, Any]) -> list[Any]:
 
 def _role_name(item: Any) -> str:
     return str(item.get("role") or item.get("name")) if isinstance(item, Mapping) else str(item)
+
+
+def _variable_files(play: Mapping[str, Any]) -> set[str]:
+    files = play.get("vars_files") or []
+    return {str(item) for item in (files if isinstance(files, list) else [files])}

@@ -90,6 +90,15 @@ def _fact_names(task: Mapping[str, Any]) -> set[str]:
     return names | {ANY_FACT, ANY_VARIABLE} if any("{{" in name or "}}" in name for name in names) else names
 
 
+def included_variables(task: Mapping[str, Any]) -> set[str]:
+    """Return the file of variables that a task includes; a name that no file has where it can't be told."""
+    for key, value in task.items():
+        if key.rpartition(".")[2] == "include_vars":
+            name = value.get("file") if isinstance(value, Mapping) else value
+            return {name if isinstance(name, str) and "=" not in name and "{{" not in name else ANY_VARIABLE}
+    return {ANY_VARIABLE} if "include_vars" in str(_action_of(task)) else set()
+
+
 def is_static(task: Mapping[str, Any], static_parents: bool) -> bool:
     """Return whether an include is read when the playbook is; `include` was where its file and parents are plain."""
     action, name = include_of(task) or ("", "")
