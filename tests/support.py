@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import yaml
 
 
 def until(what: str, probe: Callable[[], Any], timeout: float = 120) -> Any:
@@ -39,3 +40,9 @@ def queens_outputs() -> dict[str, Any]:
     text = lzma.decompress((Path(__file__).parent / "data" / "queens_outputs.json.xz").read_bytes())
     outputs: dict[str, Any] = json.loads(text)
     return outputs
+
+
+def yaml_text(value: Any) -> str:
+    """Return a value as YAML."""
+    text: str = yaml.safe_dump(value, sort_keys=False)
+    return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from oslo_config import cfg
@@ -39,6 +40,13 @@ ENDPOINTS = [
     cfg.StrOpt("region_name", default="", help="Region of the endpoints. Empty: the catalog's first."),
     cfg.IntOpt(
         "request_timeout", default=60, min=1, help="Seconds after which a request to keystone or Heat is given up."
+    ),
+    cfg.IntOpt(
+        "heat_parallel_requests",
+        default=4,
+        min=1,
+        help="How many requests are made to Heat at once while the servers' deployments are fetched. Heat's engine "
+        "workers are what answers them: more than it has gain nothing.",
     ),
 ]
 
@@ -91,6 +99,19 @@ RUNS = [
     ),
 ]
 
+# What a command line's environment says of Heat and keystone, as the OpenStack clients read it.
+_ENVIRONMENT = {
+    "heat_url": ("HEAT_URL",),
+    "auth_url": ("OS_AUTH_URL",),
+    "auth_username": ("OS_USERNAME",),
+    "auth_password": ("OS_PASSWORD",),
+    "auth_project_name": ("OS_PROJECT_NAME", "OS_TENANT_NAME"),
+    "auth_user_domain_name": ("OS_USER_DOMAIN_NAME",),
+    "auth_project_domain_name": ("OS_PROJECT_DOMAIN_NAME",),
+    "auth_cacert": ("OS_CACERT",),
+    "region_name": ("OS_REGION_NAME",),
+}
+
 ALL = [*PATHS, *ENDPOINTS, *RUNS]
 
 
@@ -110,8 +131,18 @@ def load(conf: cfg.ConfigOpts | None = None) -> cfg.GroupAttr:
     return conf[GROUP]
 
 
-def load_file(path: Path | None) -> cfg.GroupAttr:
-    """Return the values of [ffwd] from one configuration file, or the defaults, without touching ``cfg.CONF``."""
+def load_file(path: Path | None, environ: Mapping[str, str] | None = None) -> cfg.GroupAttr:
+    """Return the values of [ffwd] from one configuration file, or the defaults, without touching ``cfg.CONF``.
+
+    Args:
+        path: the file; None for none.
+        environ: variables of a command line, whose ``OS_AUTH_URL`` and the like stand in for what the file leaves open.
+    """
     conf = cfg.ConfigOpts()
     conf(args=[], project="tripleo-ffwd", default_config_files=[str(path)] if path else [])
-    return load(conf)
+    loaded = load(conf)
+    for option, names in _ENVIRONMENT.items() if environ else ():
+        value = next((environ[name] for name in names if environ and environ.get(name)), None)
+        if value is not None:
+            conf.set_default(option, value, group=GROUP)
+    return loaded

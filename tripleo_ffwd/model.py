@@ -28,6 +28,11 @@ PHASE_PLAYBOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 # that is limited to some nodes adds an inventory of its own in which it holds all the others.
 UNSELECTED_GROUP = "ffwd_unselected"
 
+# Between stages stands a gate, which fails unless every selected host has finished the stage: the last task of the
+# stage's play, or a play of its own behind plays that stay whole, whose name begins so.
+GATE_TASK = "Every selected host has finished the stage"
+GATE_PLAY = "gate "
+
 
 @dataclasses.dataclass(frozen=True)
 class Stage:

@@ -10,6 +10,7 @@ from tripleo_ffwd.exceptions import InvalidInput
 from tripleo_ffwd.files import make_private_dir
 from tripleo_ffwd.plan import outputs as stored_outputs
 from tripleo_ffwd.playbook_gen import pipeline, writing
+from tripleo_ffwd.playbook_gen.deployments import Deployments, load_deployments
 from tripleo_ffwd.playbook_gen.options import GenerateOptions
 
 
@@ -18,7 +19,8 @@ class GeneratePlaybooksAction(FfwdAction):
 
     :param plan: name of the plan.
     :param phase: run, upgrade or converge.
-    :param outputs: digest that ``ffwd.query_outputs`` returned.
+    :param outputs: digest of the outputs that ``ffwd.query_outputs`` returned.
+    :param deployments: digest of the servers' deployments that it returned; empty when the phase needs none.
     :param releases: the releases of the journey, when the outputs don't tell them.
     :param ssh_user: user on the nodes; [ffwd] ssh_user by default.
     :param playbook: ``all`` or the one playbook that is going to be run: one that lacks an input is refused now, not
@@ -34,6 +36,7 @@ class GeneratePlaybooksAction(FfwdAction):
         releases: list[str] | None = None,
         ssh_user: str | None = None,
         playbook: str = "all",
+        deployments: str = "",
     ):
         self.plan = plan
         self.phase = phase
@@ -41,6 +44,7 @@ class GeneratePlaybooksAction(FfwdAction):
         self.releases = releases
         self.ssh_user = ssh_user
         self.playbook = playbook
+        self.deployments = deployments
 
     def act(self, caller: Caller) -> dict[str, Any]:
         options = GenerateOptions(
@@ -49,6 +53,7 @@ class GeneratePlaybooksAction(FfwdAction):
             ssh_user=self.ssh_user or caller.conf.ssh_user,
             ssh_port=caller.conf.ssh_port,
             python_interpreter=caller.conf.python_interpreter,
+            deployments=self._read_deployments(caller),
         )
         compiled = pipeline.compile_playbooks(stored_outputs.read(caller.work_dir, self.outputs), options)
         manifest = compiled.manifest
@@ -66,13 +71,17 @@ class GeneratePlaybooksAction(FfwdAction):
             "missing_inputs": [dict(entry) for entry in manifest["missing_inputs"]],
         }
 
+    def _read_deployments(self, caller: Caller) -> Deployments | None:
+        return load_deployments(stored_outputs.read(caller.work_dir, self.deployments)) if self.deployments else None
+
 
 def _check_complete(missing: Sequence[Mapping[str, str]], playbook: str) -> None:
     wanted = [entry for entry in missing if playbook in ("all", entry.get("playbook"))]
     if wanted:
         told = "; ".join(f"{entry.get('playbook')}: {entry.get('what')}" for entry in wanted)
         raise InvalidInput(
-            f"The playbooks lack what only Heat's deployments have: {told}",
-            remedy="This version can't fetch it. Generate the playbooks with `tripleo-ffwd generate --config-download`",
+            f"The playbooks lack what they need: {told}",
+            remedy="Heat has no such deployments: update the stack with TripleO's config-download environment, then "
+            "run the phase again",
             missing_inputs=[dict(entry) for entry in wanted],
         )

@@ -9,6 +9,7 @@ from tripleo_ffwd import heat
 from tripleo_ffwd.actions import selection
 from tripleo_ffwd.actions.base import Caller, FfwdAction
 from tripleo_ffwd.exceptions import FfwdError, NotFound
+from tripleo_ffwd.model import DEPLOY_STEPS_PLAYBOOK, PHASE_PLAYBOOKS
 from tripleo_ffwd.plan import lock
 from tripleo_ffwd.plan import outputs as stored_outputs
 from tripleo_ffwd.plan.store import PlanStore, check_name
@@ -71,20 +72,29 @@ class GetStackStatusAction(FfwdAction):
 
 
 class QueryOutputsAction(FfwdAction):
-    """Fetch the stack's outputs and store them on disk.
+    """Fetch the stack's outputs, and the deployments of its servers where a phase needs them, and store them on disk.
 
     :param plan: name of the plan.
     :param stack: name of the stack, by default that of the last prepare, else the plan's name.
-    :returns: ``{outputs, stack, count}``: their digest, the stack's name, how many there are.
+    :param phase: upgrade and converge need the servers' deployments, run does not; by default they are fetched.
+    :returns: ``{outputs, deployments, stack, count, servers}``: the digests of the outputs and of the deployments
+        (empty when they were not fetched), the stack's name, how many outputs there are and how many servers have
+        deployments.
     """
 
-    def __init__(self, plan: str, stack: str = ""):
+    def __init__(self, plan: str, stack: str = "", phase: str = ""):
         self.plan = plan
         self.stack = stack
+        self.phase = phase
 
     def act(self, caller: Caller) -> dict[str, Any]:
         check_name(self.plan)
         stack = selection.stack_name(caller, self.plan, self.stack)
         client = heat.connect(caller.conf, caller.security)
         found = heat.get_outputs(client, stack)
-        return {"outputs": stored_outputs.save(caller.work_dir, found), "stack": stack, "count": len(found)}
+        result = {"outputs": stored_outputs.save(caller.work_dir, found), "stack": stack, "count": len(found)}
+        if DEPLOY_STEPS_PLAYBOOK not in PHASE_PLAYBOOKS.get(self.phase, (DEPLOY_STEPS_PLAYBOOK,)):
+            return {**result, "deployments": "", "servers": 0}
+        fetched = heat.fetch_deployments(client, stack, found)
+        digest = stored_outputs.save(caller.work_dir, fetched)
+        return {**result, "deployments": digest, "servers": len(fetched["servers"])}

@@ -37,13 +37,9 @@ def require_ansible() -> None:
         raise ConfigurationError("ansible-playbook is not installed", where=path, remedy="Install ansible-core")
 
 
-def plugin_paths(spec: RunSpec) -> dict[str, str]:
+def plugin_paths(library: str, roles: str, collections: str) -> dict[str, str]:
     """Return the settings that say where modules, roles and collections are; Ansible's defaults hold for the others."""
-    paths = {
-        "ANSIBLE_LIBRARY": spec.ansible_library,
-        "ANSIBLE_ROLES_PATH": spec.ansible_roles_path,
-        "ANSIBLE_COLLECTIONS_PATH": spec.ansible_collections_path,
-    }
+    paths = {"ANSIBLE_LIBRARY": library, "ANSIBLE_ROLES_PATH": roles, "ANSIBLE_COLLECTIONS_PATH": collections}
     return {name: value for name, value in paths.items() if value}
 
 
@@ -84,7 +80,7 @@ def ansible_environment(run: RunDir, spec: RunSpec, control_dir: str) -> dict[st
         control_dir: a short, private directory for ssh's control sockets (a socket's path has 108 bytes).
     """
     env = {
-        **plugin_paths(spec),
+        **plugin_paths(spec.ansible_library, spec.ansible_roles_path, spec.ansible_collections_path),
         "ANSIBLE_CONFIG": str(run.private / "ansible.cfg"),
         "ANSIBLE_LOCAL_TEMP": str(run.private / "tmp"),
         "ANSIBLE_CACHE_PLUGIN": "memory",

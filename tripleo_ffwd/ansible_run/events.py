@@ -11,9 +11,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from tripleo_ffwd.ansible_run.tree import StagePlan
-from tripleo_ffwd.model import FailedTask
+from tripleo_ffwd.model import GATE_PLAY, GATE_TASK, FailedTask
 
-GATE = "gate "
 HIDDEN = "(hidden by no_log)"
 MESSAGE_LENGTH = 300
 MOST_FAILED = 20
@@ -74,6 +73,7 @@ class Progress:
         self._plays = 0
         self._failures: list[Failure] = []
         self._stats: Mapping[str, Any] | None = None
+        self._gate_hosts: list[str] = []
         self.gate_message = ""
         self.last_error = ""
 
@@ -88,6 +88,8 @@ class Progress:
         elif kind == "playbook_on_stats":
             self._stats = data
             return self._end_stage()
+        elif data.get("task") == GATE_TASK:
+            self._look_at_gate(kind, data)
         elif kind == "playbook_on_task_start":
             return self._start_stage()
         elif kind == "runner_on_start":
@@ -97,6 +99,12 @@ class Progress:
         else:
             self._note_error(kind, str(event.get("stdout", "")))
         return []
+
+    def _look_at_gate(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Take in what a gate says: it is no task of a stage, and its failure is that of the hosts that it names."""
+        if kind in ("runner_on_failed", "runner_on_unreachable"):
+            self._gate_hosts.append(str(data.get("host", "")))
+            self.gate_message = self.gate_message or self._redact(describe(data.get("res") or {}))
 
     def _begin_play(self, name: str) -> list[Record]:
         if name == self._play:
@@ -167,7 +175,8 @@ class Progress:
         }
 
     def _note_failure(self, record: Record) -> None:
-        if self._play.startswith(GATE):
+        if self._play.startswith(GATE_PLAY):
+            self._gate_hosts.append(record["host"])
             self.gate_message = self.gate_message or record["message"]
             return
         if record["host"] in self._unselected:
@@ -185,6 +194,8 @@ class Progress:
         left = dict(self._stats.get("failures") or {})
         for host, count in (self._stats.get("dark") or {}).items():
             left[host] = left.get(host, 0) + count
+        for host in self._gate_hosts:
+            left[host] = left.get(host, 0) - 1
         real = []
         for failure in reversed(self._failures):  # what was rescued came before what was not
             if left.get(failure.host, 0) > 0:

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tripleo_ffwd.ansible_run.command import clean_environment, plugin_paths
@@ -32,18 +33,14 @@ def require_modules(spec: RunSpec, tree: Tree) -> None:
     Raises:
         InvalidInput: it doesn't find some; names them.
     """
-    paths = plugin_paths(spec)
+    paths = plugin_paths(spec.ansible_library, spec.ansible_roles_path, spec.ansible_collections_path)
     known = _found.setdefault(tuple(sorted(paths.items())), set())
     # A module may come with a role of the tree: what is asked is asked together.
     if tree.modules <= known:
         return
-    wanted = sorted(tree.modules)
-    modules = [name for name in wanted if NAME.fullmatch(name) and name != UNNAMED]
-    roles = [name.removeprefix(ROLE) for name in wanted if name.startswith(ROLE)]
-    missing = _ask({"modules": modules, "roles": [name for name in roles if "{{" not in name]}, paths)
-    if missing is None:
+    lacking = find_missing(tree.modules, paths)
+    if lacking is None:
         return
-    lacking = [*missing["modules"], *(ROLE + name for name in missing["roles"])]
     if lacking:
         raise InvalidInput(
             f"Ansible does not find {', '.join(lacking)}, which the playbooks use",
@@ -55,7 +52,23 @@ def require_modules(spec: RunSpec, tree: Tree) -> None:
     known |= tree.modules
 
 
-def _ask(question: dict[str, list[str]], paths: dict[str, str]) -> dict[str, list[str]] | None:
+def find_missing(names: Iterable[str], paths: Mapping[str, str]) -> list[str] | None:
+    """Return which modules and roles (``role NAME``) Ansible doesn't find; None when it couldn't be asked.
+
+    Args:
+        names: what a tree needs, as its manifest has it. Names that only the run can tell are passed over.
+        paths: where to look, as `command.plugin_paths` returns it.
+    """
+    wanted = sorted(names)
+    modules = [name for name in wanted if NAME.fullmatch(name) and name != UNNAMED]
+    roles = [name.removeprefix(ROLE) for name in wanted if name.startswith(ROLE) and "{{" not in name]
+    if not modules and not roles:
+        return []
+    missing = _ask({"modules": modules, "roles": roles}, paths)
+    return None if missing is None else [*missing["modules"], *(ROLE + name for name in missing["roles"])]
+
+
+def _ask(question: dict[str, list[str]], paths: Mapping[str, str]) -> dict[str, list[str]] | None:
     """Return what is missing of `question`; None when Ansible couldn't be asked: then the run itself shows it."""
     with tempfile.TemporaryDirectory(prefix="ffwd-modules-") as private:
         config = Path(private) / "ansible.cfg"

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
+import os
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tripleo_ffwd import config
+from oslo_config import cfg
+
+from tripleo_ffwd import config, heat
+from tripleo_ffwd.ansible_run.command import plugin_paths
+from tripleo_ffwd.ansible_run.modules import find_missing
 from tripleo_ffwd.exceptions import InvalidInput, MalformedOutputs
-from tripleo_ffwd.playbook_gen import pipeline, writing
+from tripleo_ffwd.playbook_gen import bounds, modules, pipeline, writing
+from tripleo_ffwd.playbook_gen.deployments import Deployments, load_deployments
+from tripleo_ffwd.playbook_gen.loading import as_mapping
 from tripleo_ffwd.playbook_gen.options import TASK_ORDERS, GenerateOptions
 from tripleo_ffwd.playbook_gen.tree import PlaybookTree
 
@@ -26,7 +35,12 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--output-dir", required=True, type=Path, metavar="DIR", help="new or empty directory, or one written before"
     )
-    parser.add_argument("-v", "--verbose", action="store_true", help="print what was rewritten for newer versions")
+    parser.add_argument(
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="print what was rewritten for newer versions, and the modules and roles that ansible-core does not have",
+    )
     parser.set_defaults(func=run)
 
 
@@ -44,13 +58,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     source.add_argument(
         "--config-download", type=Path, metavar="DIR", help="classic tree with the servers' deployments"
     )
-    source.add_argument("--stack", metavar="NAME", help="take the servers' deployments from Heat")
+    source.add_argument(
+        "--stack",
+        metavar="NAME",
+        help="take the servers' deployments from this stack; Heat is found by [ffwd] or by OS_AUTH_URL and the like",
+    )
+    parser.add_argument("--config-file", type=Path, metavar="FILE", help="configuration file with a section [ffwd]")
     parser.add_argument(
         "--releases", metavar="A,B,C", help="all releases but the first, in order, where the outputs leave them open"
     )
     parser.add_argument(
         "--task-order", choices=TASK_ORDERS, help="order of a role's tasks; default: as its release did"
     )
+    for option, what in (("module", "modules"), ("roles", "roles"), ("collections", "collections")):
+        parser.add_argument(
+            f"--{option}-path",
+            metavar="DIR[:DIR…]",
+            help=f"where Ansible finds {what} that ansible-core lacks; default: as [ffwd] says, else its own places",
+        )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -66,12 +91,31 @@ def run(args: argparse.Namespace) -> int:
         f"releases: {', '.join(found['releases']) or 'none'}; task order: {found['task_order']}; "
         f"rewritten: {len(found['rewritten'])}; missing inputs: {len(found['missing_inputs'])}"
     )
+    if found["missing_modules"]:
+        print(f"not found by Ansible: {', '.join(found['missing_modules'])}")
     if args.verbose:
-        for note in found["rewritten"]:
-            print(f"rewritten  {note['file']}  {note['task']}: {note['what']}")
-        for missing in found["missing_inputs"]:
-            print(f"missing    {missing['playbook']}: {missing['what']}")
+        _details(found)
     return 0
+
+
+def _details(manifest: Mapping[str, Any]) -> None:
+    for note in manifest["rewritten"]:
+        print(f"rewritten  {note['file']}  {note['task']}: {note['what']}")
+    for line in module_lines(manifest):
+        print(f"module     {line}")
+    for missing in manifest["missing_inputs"]:
+        print(f"missing    {missing['playbook']}: {missing['what']}")
+
+
+def module_lines(manifest: Mapping[str, Any]) -> list[str]:
+    """Return a line for each module and role beyond ansible-core: whether Ansible finds it, and the tasks."""
+    missing = manifest["missing_modules"]
+    lines = []
+    for name, tasks in manifest["modules"].items():
+        found = "nobody looked for it" if missing is None else "not found" if name in missing else "found"
+        more = f" and {len(tasks) - 1} more" if len(tasks) > 1 else ""
+        lines.append(f"{name} ({found}): {tasks[0]['stage']}: {tasks[0]['task']}{more}")
+    return lines
 
 
 def compile_from(args: argparse.Namespace) -> PlaybookTree:
@@ -80,13 +124,10 @@ def compile_from(args: argparse.Namespace) -> PlaybookTree:
     Raises:
         InvalidInput: the outputs' file or an option can't be used.
         MalformedOutputs: the outputs are not what a stack has.
+        NotFound, StackBusy, StackFailed, Unavailable, ConfigurationError: Heat does not give the deployments.
     """
-    if args.stack:
-        raise InvalidInput(
-            "--stack: deployments can't be taken from Heat in this version",
-            remedy="Give a classic config-download tree with --config-download",
-        )
-    settings = config.load_file(None)
+    settings = config.load_file(args.config_file, os.environ)
+    outputs = _read_outputs(args.outputs)
     options = GenerateOptions(
         phase=args.phase,
         releases=tuple(name.strip() for name in args.releases.split(",") if name.strip()) if args.releases else (),
@@ -95,12 +136,37 @@ def compile_from(args: argparse.Namespace) -> PlaybookTree:
         ssh_port=settings.ssh_port,
         python_interpreter=settings.python_interpreter,
         config_download=_read_tree(args.config_download) if args.config_download else None,
+        deployments=_fetch(settings, args.stack, outputs) if args.stack else None,
     )
-    return pipeline.compile_playbooks(_read_outputs(args.outputs), options)
+    tree = pipeline.compile_playbooks(outputs, options)
+    return dataclasses.replace(
+        tree, manifest={**tree.manifest, "missing_modules": _missing_modules(tree, args, settings)}
+    )
+
+
+def _fetch(settings: cfg.GroupAttr, stack: str, outputs: object) -> Deployments:
+    """Return the servers' deployments of a stack, from the Heat that [ffwd] or the environment names."""
+    return load_deployments(heat.fetch_deployments(heat.connect(settings), stack, as_mapping(outputs)))
+
+
+def _missing_modules(tree: PlaybookTree, args: argparse.Namespace, settings: cfg.GroupAttr) -> list[str] | None:
+    paths = plugin_paths(
+        _absolute(args.module_path or settings.ansible_library),
+        _absolute(args.roles_path or settings.ansible_roles_path),
+        _absolute(args.collections_path or settings.ansible_collections_path),
+    )
+    needed = tree.manifest["modules"].keys() - modules.own(path for path, _ in tree.files)
+    return find_missing(needed, paths)
+
+
+def _absolute(paths: str) -> str:
+    # Ansible is asked in another directory.
+    return os.pathsep.join(str(Path(path).expanduser().absolute()) for path in paths.split(os.pathsep) if path)
 
 
 def _read_outputs(path: Path) -> object:
     try:
+        bounds.check_size(path.stat().st_size, str(path))
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InvalidInput(f"can't be read: {error.strerror}", where=str(path)) from error

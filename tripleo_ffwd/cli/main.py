@@ -11,8 +11,9 @@ from tripleo_ffwd import __version__
 from tripleo_ffwd.exceptions import FfwdError
 
 # Modules of this package, each with `add_parser(subparsers)`; its parser sets `func`, a callable that takes the
-# namespace and returns an exit code. What needs the extra `embedded` is imported when the command is run.
-COMMANDS = ("generate", "preview", "register", "supervisord", "run", "undercloud", "nodes", "demo")
+# namespace and returns an exit code, and may set `trouble`, the exit code after an error where 1 means something else.
+# What needs the extra `embedded` is imported when the command is run.
+COMMANDS = ("generate", "preview", "diff", "register", "supervisord", "run", "undercloud", "nodes", "demo")
 
 # What only the extra `embedded` installs.
 EMBEDDED = ("asyncssh", "heat", "mistral")
@@ -31,13 +32,13 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; return 0, 1 after an error told on stderr, or 2 for wrong usage."""
+    """Run one command; return its exit code, 1 (or the command's `trouble`) after an error told on stderr."""
     args = build_parser().parse_args(argv)
     try:
         result: int = args.func(args)
     except FfwdError as error:
-        print(f"tripleo-ffwd {args.command}: {error}", file=sys.stderr)
-        return 1
+        print(f"tripleo-ffwd {args.command}: {' '.join(str(error).split())}", file=sys.stderr)
+        return getattr(args, "trouble", 1)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in EMBEDDED:
             raise

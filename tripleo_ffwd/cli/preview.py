@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import html
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
-from tripleo_ffwd.cli import generate
+from tripleo_ffwd.cli import generate, preview_html
+from tripleo_ffwd.cli.preview_rows import by_playbook, columns, columns_of, heading, nodes_of
+
+_WIDEST = 10_000
 
 
 def add_parser(subparsers: Any) -> None:
@@ -19,7 +23,10 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "preview",
         help="show the stages of the phases, without writing anything",
-        description="Show the stages that the generated playbooks would have; nothing is written.",
+        description="Show the stages that the generated playbooks would have; nothing is written. Stages go down, "
+        "roles across; a number is a count of tasks, under `when` of the conditions that are left to run time. Marked "
+        "are where a release begins and the point of no return: the first stage from which on only a restored backup "
+        "brings the cloud back.",
     )
     generate.add_options(parser)
     parser.add_argument("--format", choices=("table", "json", "html"), default="table", help="default: table")
@@ -30,94 +37,73 @@ def run(args: argparse.Namespace) -> int:
     """Compile in memory and print the stages."""
     manifest = generate.compile_from(args).manifest
     if args.format == "json":
-        print(json.dumps(manifest["stages"], indent=1, ensure_ascii=False))
+        print(json.dumps(_marked(manifest), indent=1, ensure_ascii=False))
     elif args.format == "html":
-        print(_html(manifest))
+        print(preview_html.page(manifest))
     else:
-        _table(manifest)
+        _print(manifest)
     return 0
 
 
-def _table(manifest: Mapping[str, Any]) -> None:
-    console = Console()
-    for playbook, stages in _by_playbook(manifest).items():
-        table = Table(title=playbook, title_justify="left")
-        for name in ("stage", "hosts"):
-            table.add_column(name, overflow="fold")
-        for name in ("tasks", "conditions"):
-            table.add_column(name, justify="right")
-        for index, stage in enumerate(stages):
-            following = stages[index + 1] if index + 1 < len(stages) else stage
-            table.add_row(
-                stage["id"],
-                _hosts(stage),
-                str(stage["tasks"]),
-                str(len(stage["residual"])),
-                end_section=following["release"] != stage["release"],
-            )
-        console.print(table)
-    for missing in manifest["missing_inputs"]:
-        console.print(f"missing: {missing['playbook']}: {missing['what']}", markup=False)
+def _marked(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the manifest's stages, each with what the other formats mark beside it.
 
-
-def _by_playbook(manifest: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
-    found: dict[str, list[Mapping[str, Any]]] = {}
-    for stage in manifest["stages"]:
-        found.setdefault(stage["playbook"], []).append(stage)
+    `release_begins` is true for the first stage of each release, `point_of_no_return` holds ``{why, tasks}`` for one
+    stage at most, and None for all the others.
+    """
+    point = manifest["point_of_no_return"]
+    found = []
+    for stages in by_playbook(manifest).values():
+        release = None
+        for stage in stages:
+            begins = stage["release"] is not None and stage["release"] != release
+            release = stage["release"] or release
+            here = point and (point["playbook"], point["stage"]) == (stage["playbook"], stage["id"])
+            mark = {"why": point["why"], "tasks": point["tasks"]} if here else None
+            found.append({**stage, "release_begins": begins, "point_of_no_return": mark})
     return found
 
 
-def _hosts(stage: Mapping[str, Any]) -> str:
-    count = len(stage["hosts"])
-    return f"one of {count}" if stage["id"].endswith("/bootstrap") else str(count)
+def _print(manifest: Mapping[str, Any]) -> None:
+    console = Console()
+    point = manifest["point_of_no_return"]
+    for playbook, stages in by_playbook(manifest).items():
+        table = _table(manifest, playbook, stages)
+        if not console.is_terminal:  # a pipe is as wide as it takes
+            widest = Measurement.get(console, console.options.update(width=_WIDEST), table).maximum
+            console = Console(width=max(widest, console.width))
+        console.print(table)
+        if point and point["playbook"] == playbook:
+            names = ", ".join(dict.fromkeys(task["task"] for task in point["tasks"]))
+            text = f"point of no return: {point['stage']}: {point['why']}{f': {names}' if names else ''}"
+            console.print(Text(text, style="red"), soft_wrap=True)
+    if not point:
+        console.print("point of no return: none of these stages is one", markup=False)
+    for missing in manifest["missing_inputs"]:
+        console.print(f"missing: {missing['playbook']}: {missing['what']}", markup=False, soft_wrap=True)
+    for line in generate.module_lines(manifest):
+        console.print(f"module: {line}", markup=False, soft_wrap=True)
 
 
-_PAGE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>Fast forward upgrade</title><style>
-body {{ font: 15px/1.4 sans-serif; margin: 2em auto; max-width: 70em; padding: 0 1em; color: #222; }}
-table {{ border-collapse: collapse; width: 100%; }}
-th, td {{ text-align: left; padding: .25em .6em; border-bottom: 1px solid #ddd; vertical-align: top; }}
-td.n {{ text-align: right; }} tr.release td {{ background: #eef; font-weight: bold; }}
-summary {{ cursor: pointer; }} code {{ font-size: 90%; }}
-</style></head><body>
-<h1>Fast forward upgrade{releases}</h1>
-<p>Roles: {roles}. Task order: {order}. Digest: <code>{digest}</code></p>
-{body}
-</body></html>"""
-
-
-def _html(manifest: Mapping[str, Any]) -> str:
-    parts = []
-    for playbook, stages in _by_playbook(manifest).items():
-        parts.append(f"<h2>{html.escape(playbook)}</h2><table>")
-        parts.append("<tr><th>stage</th><th>hosts</th><th>tasks</th><th>conditions left to run time</th></tr>")
-        release = None
-        for stage in stages:
-            if stage["release"] != release:
-                release = stage["release"]
-                parts.append(f'<tr class="release"><td colspan="4">{html.escape(release or "all releases")}</td></tr>')
-            parts.append(_html_row(stage))
-        parts.append("</table>")
-    missing = [
-        f"<li>{html.escape(item['playbook'])}: {html.escape(item['what'])}" for item in manifest["missing_inputs"]
-    ]
-    if missing:
-        parts.append(f"<h2>Missing inputs</h2><ul>{''.join(missing)}</ul>")
-    return _PAGE.format(
-        releases=html.escape(": " + " → ".join(manifest["releases"]) if manifest["releases"] else ""),
-        roles=html.escape(", ".join(manifest["roles"])),
-        order=html.escape(manifest["task_order"]),
-        digest=html.escape(manifest["digest"]),
-        body="\n".join(parts),
-    )
-
-
-def _html_row(stage: Mapping[str, Any]) -> str:
-    items = "".join(f"<li><code>{html.escape(item)}</code>" for item in stage["residual"])
-    count = len(stage["residual"])
-    residual = f"<details><summary>{count}</summary><ul>{items}</ul></details>" if count else "0"
-    hosts = html.escape(", ".join(stage["hosts"]))
-    return (
-        f"<tr><td>{html.escape(stage['id'])}</td><td title='{hosts}'>{_hosts(stage)}</td>"
-        f"<td class='n'>{stage['tasks']}</td><td>{residual}</td></tr>"
-    )
+def _table(manifest: Mapping[str, Any], playbook: str, stages: list[Mapping[str, Any]]) -> Table:
+    table = Table(title=playbook, title_justify="left")
+    table.add_column("stage", overflow="fold")
+    names = columns(manifest, stages)
+    for name in names:
+        nodes = nodes_of(manifest, name)
+        table.add_column(f"{name}\n{nodes}" if nodes else name, justify="right", overflow="fold")
+    table.add_column("when", justify="right")
+    point = manifest["point_of_no_return"]
+    release = None
+    for index, stage in enumerate(stages):
+        if stage["release"] != release and (stage["release"] or release):
+            if index:
+                table.add_section()
+            table.add_row(Text(heading(stage), style="bold"))
+        release = stage["release"]
+        if point and (point["playbook"], point["stage"]) == (playbook, stage["id"]):
+            table.add_row(Text("▼ POINT OF NO RETURN", style="bold red"))
+        filled = columns_of(stage, names)
+        cells = [str(stage["tasks"]) if name in filled else "" for name in names]
+        table.add_row(stage["id"], *cells, str(len(stage["residual"])))
+    return table

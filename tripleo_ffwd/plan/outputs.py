@@ -1,4 +1,4 @@
-"""Stack outputs on disk, named by their digest: megabytes that never pass through a workflow context."""
+"""Stack outputs and deployments on disk, named by their digest: megabytes that never pass through a workflow."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from tripleo_ffwd.files import read_json, write_atomic
 
 
 def save(work_dir: Path, outputs: Any) -> str:
-    """Store outputs and return their digest (SHA-256 in hexadecimal); the same outputs are stored once."""
+    """Store outputs, or what was fetched beside them, and return the digest; the same value is stored once.
+
+    The digest is SHA-256 in hexadecimal.
+    """
     digest = hashlib.sha256(json.dumps(outputs, sort_keys=True).encode()).hexdigest()
     path = _path(work_dir, digest)
     if not path.exists():

@@ -19,6 +19,7 @@ class Guard:
         file: the file that it includes.
         serial: tells two includes of the same file apart.
         total: looking at the conditions can't fail.
+        tags: the include's tags.
     """
 
     when: tuple[Any, ...]
@@ -26,6 +27,7 @@ class Guard:
     file: str
     serial: int
     total: bool
+    tags: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Atom:
         defined: variables that surely have some value there.
         below: what the files that it includes by itself may read.
         writes: variables that it, or what it includes by itself, may set.
+        beside: it names a file that stands beside its own, where Ansible looks for it first.
         dynamic: it stands in a file that was included at run time, so that `--tags` selected the include first.
     """
 
@@ -56,4 +59,5 @@ class Atom:
     defined: frozenset[str]
     below: frozenset[str]
     writes: frozenset[str]
+    beside: bool
     dynamic: bool

@@ -1,4 +1,4 @@
-"""Jinja2 conditions over known values: parsed with Jinja2's own parser, folded, never guessed; imports jinja2 only.
+"""Jinja2 conditions over known values: parsed by Jinja2, folded, never guessed; imports jinja2 and plugin_names.
 
 Everything here answers "known" only where each operand that Ansible would look at is known, read left to right, so that
 an error which Ansible would run into is never hidden.
@@ -15,6 +15,8 @@ from typing import Any, Final
 import jinja2
 from jinja2 import nodes
 
+from tripleo_ffwd.playbook_gen.plugin_names import FILTERS, TESTS
+
 
 class _Unknown:
     """The value of an expression that only the run can tell."""
@@ -26,12 +28,14 @@ class _Unknown:
 UNKNOWN: Final = _Unknown()
 
 _ENVIRONMENT = jinja2.Environment(autoescape=False)
+# The longest range that is unrolled.
+_LONGEST = 1000
 _TRUE_WORDS = frozenset(("yes", "on", "1", "true"))
 
 
 def _as_bool(value: Any) -> Any:
-    """Ansible's filter `bool`."""
-    if value is None or isinstance(value, bool):
+    """Ansible's filter `bool`; what versions take differently, such as None, is unknown."""
+    if isinstance(value, bool):
         return value
     if isinstance(value, str):
         return value.lower() in _TRUE_WORDS
@@ -61,7 +65,7 @@ _FILTERS: Mapping[str, Callable[..., Any]] = {
     "last": lambda value: value[-1] if isinstance(value, list) and value else UNKNOWN,
     "first": lambda value: value[0] if isinstance(value, list) and value else UNKNOWN,
     "length": lambda value: len(value) if isinstance(value, str | list) else UNKNOWN,
-    "list": lambda value: list(value) if isinstance(value, list) else UNKNOWN,
+    "list": lambda value: list(value) if isinstance(value, list | tuple | range) else UNKNOWN,
     "difference": _difference,
 }
 _COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {
@@ -91,10 +95,30 @@ def parse(expression: str) -> nodes.Expr | None:
     return None if isinstance(node, nodes.TemplateData) else node
 
 
+@functools.lru_cache(maxsize=4096)
+def _is_loadable(expression: str) -> bool:
+    """Return whether all filters and tests are known: one that is not fails, also where it is not looked at."""
+    node = parse(expression)
+    used = [] if node is None else [node, *node.find_all((nodes.Filter, nodes.Test))]
+    return all(
+        item.name in (FILTERS if isinstance(item, nodes.Filter) else TESTS)
+        for item in used
+        if isinstance(item, nodes.Filter | nodes.Test)
+    )
+
+
 def evaluate(expression: str, known: Mapping[str, Any]) -> Any:
     """Return the value of an expression, or UNKNOWN."""
-    node = parse(expression)
-    return UNKNOWN if node is None else _fold(node, known)
+    node = parse(expression) if _is_loadable(expression) else None
+    value = UNKNOWN if node is None else _fold(node, known)
+    return UNKNOWN if _is_odd(value) else value
+
+
+def _is_odd(value: Any) -> bool:
+    """Return whether a value is, or holds, one that Ansible stores as another or refuses to store."""
+    if isinstance(value, list):
+        return any(_is_odd(item) for item in value)
+    return isinstance(value, tuple | range)
 
 
 def evaluate_template(value: Any, known: Mapping[str, Any]) -> Any:
@@ -102,12 +126,24 @@ def evaluate_template(value: Any, known: Mapping[str, Any]) -> Any:
     if isinstance(value, list):
         values = [evaluate_template(item, known) for item in value]
         return UNKNOWN if any(item is UNKNOWN for item in values) else values
+    if isinstance(value, Mapping):
+        items = {key: evaluate_template(item, known) for key, item in value.items()}
+        plain = all(isinstance(key, str) and "{{" not in key for key in items)
+        return items if plain and not any(item is UNKNOWN for item in items.values()) else UNKNOWN
     if isinstance(value, str):
         match = re.fullmatch(r"\s*\{\{(.*)\}\}\s*", value, re.DOTALL)
         if match:
             return evaluate(match.group(1), known)
         return UNKNOWN if "{{" in value or "{%" in value else value
     return value if value is None or isinstance(value, bool | int | float) else UNKNOWN
+
+
+def render(text: str, known: Mapping[str, Any]) -> str | None:
+    """Return a text with its ``{{ expressions }}`` in their values; None when one of them is not known."""
+    parts = re.split(r"\{\{(.*?)\}\}", text, flags=re.DOTALL)
+    values = [evaluate(part, known) if index % 2 else part for index, part in enumerate(parts)]
+    plain = all(isinstance(value, str | int) and not isinstance(value, bool) for value in values)
+    return "".join(str(value) for value in values) if plain and "{%" not in text else None
 
 
 def items(when: Any) -> list[Any]:
@@ -222,11 +258,15 @@ def _fold_test(node: nodes.Test, known: Mapping[str, Any]) -> Any:
 
 def _fold_list(node: nodes.List | nodes.Tuple, known: Mapping[str, Any]) -> Any:
     values = [_fold(item, known) for item in node.items]
-    return UNKNOWN if any(value is UNKNOWN for value in values) else values
+    if any(value is UNKNOWN for value in values):
+        return UNKNOWN
+    return tuple(values) if isinstance(node, nodes.Tuple) else values
 
 
 def _fold_getitem(node: nodes.Getitem, known: Mapping[str, Any]) -> Any:
     value = _fold(node.node, known)
+    if isinstance(value, Mapping) and isinstance(node.arg, nodes.Const):
+        return value.get(node.arg.value, UNKNOWN) if isinstance(node.arg.value, str) else UNKNOWN
     if not isinstance(value, list):
         return UNKNOWN
     if isinstance(node.arg, nodes.Slice):
@@ -237,6 +277,23 @@ def _fold_getitem(node: nodes.Getitem, known: Mapping[str, Any]) -> Any:
         return value[slice(*parts)] if plain else UNKNOWN
     index = _fold(node.arg, known)
     return value[index] if isinstance(index, int) and -len(value) <= index < len(value) else UNKNOWN
+
+
+def _fold_getattr(node: nodes.Getattr, known: Mapping[str, Any]) -> Any:
+    value = _fold(node.node, known)
+    # Jinja2 looks for an attribute first: a key named as one of dict's methods is not what it finds.
+    plain = isinstance(value, Mapping) and not hasattr(dict, node.attr)
+    return value.get(node.attr, UNKNOWN) if plain else UNKNOWN
+
+
+def _fold_call(node: nodes.Call, known: Mapping[str, Any]) -> Any:
+    if not isinstance(node.node, nodes.Name) or node.node.name != "range" or "range" in known:
+        return UNKNOWN
+    values = [_fold(item, known) for item in node.args]
+    plain = all(isinstance(value, int) and abs(value) <= _LONGEST for value in values)
+    if not plain or not 1 <= len(values) <= 3 or values[2:] == [0] or node.kwargs or node.dyn_args or node.dyn_kwargs:
+        return UNKNOWN
+    return range(*values)
 
 
 def _fold_neg(node: nodes.Neg, known: Mapping[str, Any]) -> Any:
@@ -256,5 +313,7 @@ _FOLDS: Mapping[type[nodes.Node], Callable[[Any, Mapping[str, Any]], Any]] = {
     nodes.List: _fold_list,
     nodes.Tuple: _fold_list,
     nodes.Getitem: _fold_getitem,
+    nodes.Getattr: _fold_getattr,
+    nodes.Call: _fold_call,
     nodes.Neg: _fold_neg,
 }

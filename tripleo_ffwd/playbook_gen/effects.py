@@ -47,6 +47,12 @@ def reads_of(task: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(words)
 
 
+def reads_own_result(task: Mapping[str, Any]) -> bool:
+    """Return whether a task's own conditions on its result look at the variable that it registers."""
+    name = task.get("register")
+    return isinstance(name, str) and any(name in set(_words(task[key])) for key in _LOOK_AT_RESULT if key in task)
+
+
 def template_words(text: str) -> frozenset[str]:
     """Return the words of a text that has templates in it; none for one that has not."""
     return frozenset(_WORD.findall(text)) if _TEMPLATE.search(text) else frozenset()

@@ -21,6 +21,10 @@ class Facts:
         self._assigned: set[str] = set()
         self._hosts: frozenset[str] = frozenset()
         self._here: set[str] = set()
+        self._blocked: frozenset[str] = frozenset()
+        self._compared: dict[tuple[int, int], tuple[frozenset[str], frozenset[str], bool]] = {}
+        self._changes = 0
+        self._defined_on: dict[int, tuple[int, frozenset[str], frozenset[str]]] = {}
         self.folded: set[str] = set()
 
     def enter(self, hosts: Iterable[str]) -> None:
@@ -36,19 +40,42 @@ class Facts:
     def visible(self, hosts: frozenset[str] | None = None) -> dict[str, Any]:
         """Return the facts that each of these hosts has, with their values; of all hosts of the play by default."""
         wanted = self._hosts if hosts is None else hosts
-        return {name: value for name, (value, on) in self._known.items() if wanted <= on}
+        return {name: value for name, (value, on) in self._known.items() if self._within(wanted, on)}
+
+    def _within(self, hosts: frozenset[str], others: frozenset[str]) -> bool:
+        """Return whether hosts are among others: asked of the same few sets, which may be large, again and again."""
+        if hosts is others:
+            return True
+        key = (id(hosts), id(others))
+        if key not in self._compared:
+            self._compared[key] = (hosts, others, hosts <= others)  # held, so that their ids stay their own
+        return self._compared[key][2]
 
     def defined(self, hosts: frozenset[str]) -> frozenset[str]:
         """Return the variables that surely have a value on these hosts."""
-        return frozenset(name for name, on in self._defined.items() if hosts <= on)
+        changes, _, found = self._defined_on.get(id(hosts), (-1, hosts, frozenset()))
+        if changes != self._changes:
+            found = frozenset(name for name, on in self._defined.items() if self._within(hosts, on))
+            self._defined_on[id(hosts)] = (self._changes, hosts, found)
+        return found
 
     def define(self, names: Iterable[str], hosts: frozenset[str]) -> None:
         """Remember names that surely have a value on these hosts from here on."""
         for name in names:
-            self._defined[name] = self._defined.get(name, frozenset()) | hosts
+            on = self._defined.get(name)
+            if on is None or not self._within(hosts, on):
+                self._defined[name] = hosts if on is None else on | hosts
+                self._changes += 1
+
+    def block(self, names: Iterable[str]) -> None:
+        """Take facts of these names for unknown until others are named: handlers may set them at any time."""
+        self._blocked = frozenset(names)
+        self.forget(self._blocked)
 
     def put(self, name: str, value: Any, hosts: frozenset[str] | None = None) -> None:
         """Know a fact on these hosts, on those of the play by default."""
+        if self._blocked & {name, ANY_FACT}:
+            return
         on = self._hosts if hosts is None else hosts
         before, known_on = self._known.get(name, (None, frozenset()))
         same = type(before) is type(value) and before == value
@@ -66,6 +93,10 @@ class Facts:
     def assign(self, names: Iterable[str]) -> None:
         """Remember names that tasks set, whatever their value."""
         self._assigned |= set(names)
+
+    def sets(self, name: str) -> bool:
+        """Return whether a task before sets a variable of this very name."""
+        return name in self._assigned
 
     def outrank(self, names: Iterable[str]) -> bool:
         """Return whether a task before may have set something that outranks a play's variable of such a name."""

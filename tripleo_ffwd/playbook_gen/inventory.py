@@ -1,4 +1,4 @@
-"""Servers to inventory.yaml, group_vars, host_vars and known_hosts; imports loading and rendering, no I/O."""
+"""Servers to inventory.yaml, group_vars, host_vars and known_hosts; imports loading, groups and rendering, no I/O."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 from tripleo_ffwd.exceptions import InvalidInput, MalformedOutputs
 from tripleo_ffwd.model import UNSELECTED_GROUP
 from tripleo_ffwd.playbook_gen import rendering
+from tripleo_ffwd.playbook_gen.deployments import DIRECTORY
+from tripleo_ffwd.playbook_gen.groups import of_services
 from tripleo_ffwd.playbook_gen.loading import Outputs, Server, load_yaml
 from tripleo_ffwd.playbook_gen.manifest import MANIFEST
 from tripleo_ffwd.playbook_gen.options import GenerateOptions
@@ -108,17 +110,18 @@ def _inventory(outputs: Outputs, options: GenerateOptions, files: Mapping[str, s
         common["bootstrap_server_id"] = outputs.bootstrap_server_id
     local = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
     # A group of the host's name makes Ansible warn in every run: only where somebody looks at that group.
-    grouped = any(path.startswith(_UNDERCLOUD_VARS) or _UNDERCLOUD_GROUP.search(text) for path, text in files.items())
+    looked_at = ((path, text) for path, text in files.items() if not path.startswith(f"{DIRECTORY}/"))
+    grouped = any(path.startswith(_UNDERCLOUD_VARS) or _UNDERCLOUD_GROUP.search(text) for path, text in looked_at)
     children: dict[str, Any] = {"undercloud": {"hosts": {"undercloud": {}}}} if grouped else {}
+    urls = {f"overcloud_{name}_url": url for name, url in outputs.urls.items()}
+    children["Undercloud"] = {"hosts": {"undercloud": {}}, **({"vars": urls} if urls else {})}
     for role in outputs.roles:
         hosts = {server.name: _connection(server, options) for server in outputs.servers if server.role == role}
-        children[role] = {"hosts": hosts, "vars": {"tripleo_role_name": role}}
+        children[role] = {"hosts": hosts, "vars": _role_vars(outputs, role)}
+    common |= {f"{name}_vip": vip for name, vip in outputs.vips.items()}
     children["overcloud"] = {"children": {role: {} for role in outputs.roles}, "vars": common}
-    services: dict[str, list[str]] = {}
-    for role, names in outputs.enabled_services.items():
-        for name in names:
-            if role in outputs.roles and role not in services.setdefault(name, []):
-                services[name].append(role)
+    children["allovercloud"] = {"children": {"overcloud": {}}}
+    services = of_services(outputs)
     hosts_taken = {server.name for server in outputs.servers}
     for name in sorted(
         set(services) - set(children) - hosts_taken - {"undercloud", "all", "ungrouped", UNSELECTED_GROUP}
@@ -126,6 +129,23 @@ def _inventory(outputs: Outputs, options: GenerateOptions, files: Mapping[str, s
         children[name] = {"children": {role: {} for role in services[name]}}
     children[UNSELECTED_GROUP] = {"hosts": {}}
     return {"all": {"hosts": {"undercloud": local}, "children": children}}
+
+
+def _role_vars(outputs: Outputs, role: str) -> dict[str, Any]:
+    """Return what TripleO's inventory says of each server of a role, under the names of its releases.
+
+    Not `ansible_ssh_user` and `serial`, which it has too: the one would outrank a run's own user, the other is a
+    keyword of plays, of which Ansible warns.
+    """
+    networks = list(
+        dict.fromkeys(name for server in outputs.servers if server.role == role for name in server.addresses)
+    )
+    return {
+        "tripleo_role_name": role,
+        "role_name": role,
+        "tripleo_role_networks": sorted(networks),
+        "enabled_networks": networks,
+    }
 
 
 def _connection(server: Server, options: GenerateOptions) -> dict[str, Any]:
@@ -148,8 +168,10 @@ def _known_hosts(entries: object, port: int) -> str:
     if not isinstance(entries, Mapping):
         raise MalformedOutputs("is not a mapping", where="RoleConfig.global_vars.ssh_known_hosts")
     lines: list[str] = []
-    for entry in entries.values():
-        for line in str(entry).splitlines():
+    for name, entry in entries.items():
+        if not isinstance(entry, str):
+            raise MalformedOutputs("is no text", where=f"RoleConfig.global_vars.ssh_known_hosts.{name}")
+        for line in entry.splitlines():
             patterns, _, key = line.strip().partition(" ")
             if not key.strip() or patterns.startswith("#"):
                 continue

@@ -19,7 +19,9 @@ from tripleo_ffwd.playbook_gen.verdicts import Leaf
 
 _Tags = frozenset[str]
 _NO_TAGS: _Tags = frozenset()
-# A name that is read later → tags of the readers → tags of the writes before each: a run may select a reader by its tags
+# A variable → the condition for which it holds a skip, and the tags of the task that was skipped.
+_Held = dict[str, tuple[str, _Tags]]
+# A name read later → tags of the readers → tags of the writes before each: a run may select a reader by its tags
 # and leave a write out, so that a write hides what was before it only from readers, and only skips, of its own tags.
 _Live = dict[str, dict[_Tags, frozenset[_Tags]]]
 
@@ -44,6 +46,7 @@ def seen_skips(
     leaves: Mapping[int, list[Leaf]],
     classes: Mapping[str, frozenset[str]],
     pinned: frozenset[str],
+    read_by_dead: frozenset[str],
 ) -> frozenset[tuple[int, int]]:
     """Return the skips that must stay, as (id of the atom, number of the leaf).
 
@@ -52,25 +55,31 @@ def seen_skips(
         leaves: what is known of each atom, by its id.
         classes: role, or the undercloud → its hosts: those for which the same tasks run.
         pinned: names that may be read at any time, such as those in templates of the inventory's variables.
+        read_by_dead: names that tasks without an atom would read, which are skipped on every host.
     """
     skipped = frozenset(leaf.register for found in leaves.values() for leaf in found if leaf.dead and leaf.register)
     pinned = skipped if EVERYTHING in pinned else pinned & skipped
+    read = read_by_dead.union(*(leaf.reads for found in leaves.values() for leaf in found))
+    read |= {leaf.register for found in leaves.values() for leaf in found if leaf.reads_result}
     seen: set[tuple[int, int]] = set()
-    read = frozenset().union(*(leaf.reads for found in leaves.values() for leaf in found))
     for role, hosts in classes.items():
-        walk = _Walk(leaves, skipped, pinned, role, seen)
+        walk = _Walk(leaves, skipped, pinned, role)
         # What anything reads has the value at the end that it would have had: whoever looks then sees no difference.
         live: _Live = {name: {_NO_TAGS: frozenset()} for name in pinned | (skipped & read)}
-        for passage in reversed(passages):
-            if passage.hosts & hosts:
-                _read(live, passage.reads, skipped, _NO_TAGS)
-                live = walk.back(list(passage.atoms), live, 0, certain=hosts <= passage.hosts)
-                _read(live, passage.reads, skipped, _NO_TAGS)
+        here = [passage for passage in passages if passage.hosts & hosts]
+        for passage in reversed(here):
+            _read(live, passage.reads, skipped, _NO_TAGS)
+            live = walk.back(list(passage.atoms), live, 0, certain=hosts <= passage.hosts)
+            _read(live, passage.reads, skipped, _NO_TAGS)
+        held: _Held = {}
+        for passage in here:
+            held = walk.again(list(passage.atoms), held, 0, certain=hosts <= passage.hosts) if passage.atoms else {}
+        seen |= walk.seen
     return frozenset(seen)
 
 
 class _Walk:
-    """The walk of one class of hosts; adds to `seen`."""
+    """The walks of one class of hosts: backward, which adds to `seen`, and forward, which takes from it again."""
 
     def __init__(
         self,
@@ -78,13 +87,12 @@ class _Walk:
         skipped: frozenset[str],
         pinned: frozenset[str],
         role: str,
-        seen: set[tuple[int, int]],
     ) -> None:
         self._leaves = leaves
         self._skipped = skipped
         self._pinned = pinned
         self._role = role
-        self._seen = seen
+        self.seen: set[tuple[int, int]] = set()
 
     def back(self, atoms: list[Atom], live: _Live, depth: int, certain: bool) -> _Live:
         """Return what is live before atoms that run one after the other, behind the guards above `depth`."""
@@ -95,12 +103,43 @@ class _Walk:
                 for atom in reversed(group):
                     self._atom(atom, live, certain)
             else:
-                live = _join(live, self.back(group, dict(live), depth + 1, certain))
+                taken = self.back(group, dict(live), depth + 1, certain)
+                live = _join(live, taken) if guard.when else taken
                 _read(live, conditions.names(guard.when), self._skipped, _NO_TAGS)
         return live
 
+    def again(self, atoms: list[Atom], held: _Held, depth: int, certain: bool) -> _Held:
+        """Take out skips that give a variable the very value that one before them gave it; return what is held."""
+        mine = [atom for atom in atoms if atom.role in (None, self._role)]
+        for group in self._groups(mine, depth):
+            if _guard(group[0], depth) is None:
+                for atom in group:
+                    self._hold(atom, held, certain)
+            else:
+                inner = self.again(group, dict(held), depth + 1, certain)
+                held = {name: value for name, value in held.items() if inner.get(name) == value}
+        return held
+
+    def _hold(self, atom: Atom, held: _Held, certain: bool) -> None:
+        for leaf in self._leaves[id(atom)]:
+            key = (id(atom), leaf.number)
+            if leaf.dead and leaf.droppable:
+                if key not in self.seen:
+                    continue
+                if leaf.skip and held.get(leaf.register) == (leaf.skip, leaf.tags):
+                    self.seen.discard(key)
+                elif certain and leaf.skip and not leaf.doubtful:
+                    held[leaf.register] = (leaf.skip, leaf.tags)
+                else:
+                    held.pop(leaf.register, None)
+                continue
+            if {ANY_FACT, ANY_VARIABLE} & atom.writes:
+                held.clear()
+            for name in atom.writes:
+                held.pop(name, None)
+
     def _groups(self, atoms: list[Atom], depth: int) -> list[list[Atom]]:
-        """Return atoms in groups of one guard; guards with the same conditions are one as long as these can't change."""
+        """Return atoms in groups of one guard; guards of the same conditions are one while these can't change."""
         groups: list[list[Atom]] = []
         for _, found in itertools.groupby(atoms, key=lambda atom: getattr(_guard(atom, depth), "serial", None)):
             group = list(found)
@@ -131,7 +170,7 @@ class _Walk:
             if leaf.dead and leaf.droppable:
                 if not leaf.register or not _is_live(live, leaf.register, leaf.tags):
                     continue
-                self._seen.add((id(atom), leaf.number))
+                self.seen.add((id(atom), leaf.number))
             if certain and not leaf.doubtful:
                 written = {leaf.register} if leaf.register else set()
                 _write(live, (written | leaf.sets) - self._pinned, leaf.tags)

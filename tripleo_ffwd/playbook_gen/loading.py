@@ -1,4 +1,7 @@
-"""Stack outputs to a checked model: what is missing, None or nonsense is refused by name; imports yaml, no I/O."""
+"""Stack outputs to a checked model: what is missing, None or nonsense is refused by name; imports no I/O.
+
+How large outputs and each text in them may be, `bounds` says: 64 MiB in all, 16 MiB for one text.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,23 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from tripleo_ffwd.exceptions import MalformedOutputs
+from tripleo_ffwd.model import UNSELECTED_GROUP
+from tripleo_ffwd.playbook_gen import bounds
+from tripleo_ffwd.playbook_gen.yaml_loading import load_yaml as load_yaml
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_NETWORK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_ADDRESS = re.compile(r"[A-Za-z0-9._:/%\[\]-]*")
+_FILE_NAME = re.compile(rf"{_NAME.pattern}(\.[A-Za-z0-9_-]+)*")
 _WRAPPER = frozenset(("output_key", "output_value"))
+# Names that a role, a host or a file of the outputs can't have: they have a meaning in the tree, or to Ansible.
+_GROUPS = ("all", "ungrouped", "localhost", "overcloud", "undercloud", "allovercloud", "Undercloud", UNSELECTED_GROUP)
+_PATHS = ("group_vars", "host_vars")
+_OURS = re.compile(r"(manifest\.json|inventory(\.ya?ml)?|ffwd_.*|.*_playbook\.ya?ml)")
+_LONGEST_NAME = 200
+_BLACKLIST = "BlacklistedHostnames"
 _REQUIRED = ("RoleData", "RoleConfig", "ServerIdData", "RoleNetHostnameMap", "RoleNetIpMap")
 
 
@@ -39,6 +52,8 @@ class Outputs:
         servers: all servers but the blacklisted ones, by role, in the order of the outputs.
         bootstrap_server_id: id of the overcloud's bootstrap server; may be empty.
         enabled_services: role → names of its services.
+        vips: network (and ``redis``) → virtual address, those that there are.
+        urls: ``keystone`` and ``horizon`` → public address of that service, where the outputs have it.
     """
 
     role_data: Mapping[str, Mapping[str, Any]]
@@ -46,6 +61,8 @@ class Outputs:
     servers: tuple[Server, ...]
     bootstrap_server_id: str
     enabled_services: Mapping[str, tuple[str, ...]]
+    vips: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    urls: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -66,7 +83,10 @@ def load_outputs(raw: object) -> Outputs:
     Raises:
         MalformedOutputs: naming the key that is missing, None or of a wrong type.
     """
+    bounds.check(raw)
     values = as_mapping(raw)
+    if values is not raw:
+        bounds.check(values)
     for key in _REQUIRED:
         if key not in values:
             raise MalformedOutputs(f"the stack's outputs have no {key}", where=key)
@@ -74,32 +94,23 @@ def load_outputs(raw: object) -> Outputs:
     role_data = {}
     for role, data in values["RoleData"].items():
         _check_name(role, "RoleData")
+        if role in (*_GROUPS, *_PATHS):
+            raise MalformedOutputs(f"no role can have the name {role}", where="RoleData")
         role_data[role] = _mapping(data, f"RoleData.{role}")
+        for key in role_data[role]:
+            _check_file_name(key, f"RoleData.{role}")
     if not role_data:
         raise MalformedOutputs("there are no roles", where="RoleData")
     for key in values["RoleConfig"]:
-        _check_name(key, "RoleConfig")
+        _check_file_name(key, "RoleConfig")
+        if "." in key and key.removesuffix(".yaml") in values["RoleConfig"] and key.endswith(".yaml"):
+            raise MalformedOutputs(f"{key} and {key.removesuffix('.yaml')} are one file", where="RoleConfig")
     bootstrap = values["ServerIdData"].get("bootstrap_server_id") or ""
     if not isinstance(bootstrap, str):
         raise MalformedOutputs("is no text", where="ServerIdData.bootstrap_server_id")
-    return Outputs(role_data, values["RoleConfig"], _servers(values, tuple(role_data)), bootstrap, _services(values))
-
-
-def load_yaml(text: str, where: str) -> Any:
-    """Return the value of a YAML text.
-
-    Raises:
-        MalformedOutputs: naming the line when it is no YAML, or when it has a tag that would make an object.
-    """
-    try:
-        return yaml.load(text, Loader=_Loader)  # a safe loader
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark is not None else ""
-        problem = getattr(error, "problem", None) or "can't be read"
-        raise MalformedOutputs(f"is not YAML{line}: {problem}", where=where) from error
-    except (ValueError, RecursionError) as error:
-        raise MalformedOutputs(f"is not YAML: {error}", where=where) from error
+    servers = _servers(values, tuple(role_data))
+    services = _services(values)
+    return Outputs(role_data, values["RoleConfig"], servers, bootstrap, services, _vips(values, servers), _urls(values))
 
 
 def as_mapping(raw: object) -> Mapping[str, Any]:
@@ -145,10 +156,16 @@ def _mapping(value: object, where: str) -> Mapping[str, Any]:
     return value
 
 
-def _check_name(name: object, where: str) -> None:
+def _check_name(name: object, where: str, pattern: re.Pattern[str] = _NAME) -> None:
     # Names become names of files and groups.
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise MalformedOutputs(f"{name!r} is not a name of letters, digits, - and _", where=where)
+    if not isinstance(name, str) or not pattern.fullmatch(name) or len(name) > _LONGEST_NAME:
+        raise MalformedOutputs(f"{bounds.shown(name)} is not a name of letters, digits, - and _", where=where)
+
+
+def _check_file_name(name: object, where: str) -> None:
+    _check_name(name, where, _FILE_NAME)
+    if _OURS.fullmatch(str(name)):
+        raise MalformedOutputs(f"{name} is the name of a file that the generator writes", where=where)
 
 
 def _strings(value: object, where: str) -> list[str]:
@@ -157,13 +174,18 @@ def _strings(value: object, where: str) -> list[str]:
     return value
 
 
+def _blacklisted(value: object) -> frozenset[str]:
+    names = _strings([name for name in value if name] if isinstance(value, list) else value or [], _BLACKLIST)
+    return frozenset(name.split(".")[0] for name in names)
+
+
 def _servers(values: Mapping[str, Any], roles: tuple[str, ...]) -> tuple[Server, ...]:
     ids = _mapping(values["ServerIdData"].get("server_ids"), "ServerIdData.server_ids")
-    blacklisted = {str(name).split(".")[0] for name in values.get("BlacklistedHostnames") or () if name}
+    blacklisted = _blacklisted(values.get(_BLACKLIST))
     servers: list[Server] = []
     for role in roles:
-        names = _networks(values["RoleNetHostnameMap"], role, "RoleNetHostnameMap")
-        addresses = _networks(values["RoleNetIpMap"], role, "RoleNetIpMap")
+        names = _networks(values["RoleNetHostnameMap"], role, "RoleNetHostnameMap", _HOST_NAME)
+        addresses = _networks(values["RoleNetIpMap"], role, "RoleNetIpMap", _ADDRESS)
         canonical = names.get("canonical", [])
         server_ids = _strings(ids.get(role) or [], f"ServerIdData.server_ids.{role}")
         for what, found in (("RoleNetIpMap", addresses.get("ctlplane", [])), ("ServerIdData.server_ids", server_ids)):
@@ -181,18 +203,26 @@ def _servers(values: Mapping[str, Any], roles: tuple[str, ...]) -> tuple[Server,
 
 
 def _check_unique(servers: list[Server], roles: tuple[str, ...]) -> None:
-    taken = {*roles, "overcloud", "undercloud", "all"}
+    taken = {*roles, *_GROUPS}
     for server in servers:
         if server.name in taken:
             raise MalformedOutputs(f"the name {server.name} is used twice", where="RoleNetHostnameMap")
         taken.add(server.name)
 
 
-def _networks(value: Mapping[str, Any], role: str, where: str) -> Mapping[str, list[str]]:
+def _networks(value: Mapping[str, Any], role: str, where: str, pattern: re.Pattern[str]) -> Mapping[str, list[str]]:
     if role not in value:
         raise MalformedOutputs(f"role {role} is missing", where=where)
     networks = _mapping(value[role], f"{where}.{role}")
-    return {name: _strings(found, f"{where}.{role}.{name}") for name, found in networks.items()}
+    for name in networks:
+        _check_name(name, f"{where}.{role}", _NETWORK)
+    found = {name: _strings(items, f"{where}.{role}.{name}") for name, items in networks.items()}
+    for name, items in found.items():
+        # They end up in the inventory, where Ansible would run what stands in braces.
+        odd = [item for item in items if item and not pattern.fullmatch(item)]
+        if odd:
+            raise MalformedOutputs(f"{bounds.shown(odd[0])} is no name and no address", where=f"{where}.{role}.{name}")
+    return found
 
 
 def _pick(networks: Mapping[str, list[str]], index: int) -> Mapping[str, str]:
@@ -201,4 +231,26 @@ def _pick(networks: Mapping[str, list[str]], index: int) -> Mapping[str, str]:
 
 def _services(values: Mapping[str, Any]) -> Mapping[str, tuple[str, ...]]:
     services = _mapping(values.get("EnabledServices") or {}, "EnabledServices")
-    return {role: tuple(_strings(found or [], f"EnabledServices.{role}")) for role, found in services.items()}
+    found = {role: tuple(_strings(names or [], f"EnabledServices.{role}")) for role, names in services.items()}
+    for role, names in found.items():
+        for name in names:
+            _check_name(name, f"EnabledServices.{role}", _NETWORK)
+            if name in _GROUPS:
+                raise MalformedOutputs(f"no service can have the name {name}", where=f"EnabledServices.{role}")
+    return found
+
+
+def _vips(values: Mapping[str, Any], servers: tuple[Server, ...]) -> Mapping[str, str]:
+    vips = _mapping(values.get("VipMap") or {}, "VipMap")
+    networks = {"redis"}.union(*(server.addresses for server in servers))
+    return {name: vip for name, vip in vips.items() if name in networks and vip and isinstance(vip, str)}
+
+
+def _urls(values: Mapping[str, Any]) -> Mapping[str, str]:
+    endpoints = values.get("EndpointMap")
+    horizon = endpoints.get("HorizonPublic") if isinstance(endpoints, Mapping) else None
+    found = {
+        "keystone": values.get("KeystoneURL"),
+        "horizon": horizon.get("uri") if isinstance(horizon, Mapping) else None,
+    }
+    return {name: url for name, url in found.items() if url and isinstance(url, str)}

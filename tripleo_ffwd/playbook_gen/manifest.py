@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import collections
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 MANIFEST = "manifest.json"
@@ -18,11 +17,6 @@ def digest_of(files: tuple[tuple[str, str], ...]) -> tuple[str, tuple[dict[str, 
     hashes = tuple({"path": path, "sha256": hashlib.sha256(text.encode()).hexdigest()} for path, text in files)
     body = json.dumps([VERSION, hashes], sort_keys=True)
     return hashlib.sha256(body.encode()).hexdigest(), hashes
-
-
-def count(modules: Iterable[str]) -> Mapping[str, int]:
-    """Return how often each module is used."""
-    return dict(sorted(collections.Counter(modules).items()))
 
 
 def dump(manifest: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """Old Ansible idioms to equal ones that ansible-core 2.16 and later take; what can't be rewritten surely is reported.
 
-Imports conditions and jinja2's lexer; never looks at release, step or role.
+Imports conditions, used_plugins and jinja2's lexer; never looks at release, step or role.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from typing import Any
 import jinja2
 from jinja2 import nodes
 
-from tripleo_ffwd.playbook_gen import conditions
+from tripleo_ffwd.exceptions import UnsupportedConstruct
+from tripleo_ffwd.playbook_gen import bounds, conditions, used_plugins
+from tripleo_ffwd.playbook_gen.checking import CONDITIONAL_KEYS, actions_of
 from tripleo_ffwd.playbook_gen.tasks import BLOCK_KEYS
 from tripleo_ffwd.playbook_gen.tree import Note
 
-CONDITIONAL_KEYS = ("when", "failed_when", "changed_when", "until")
 # Filters that Ansible had for what are tests since 2.9.
 _TESTS = {
     "succeeded": "succeeded",
@@ -26,8 +27,21 @@ _TESTS = {
     "change": "changed",
     "skipped": "skipped",
     "skip": "skipped",
+    "exists": "exists",
+    "is_dir": "directory",
+    "is_file": "file",
+    "is_link": "link",
+    "is_abs": "is_abs",
+    "is_mount": "mount",
 }
-_TESTS_OF_ARGUMENTS = {"search": "search", "match": "match", "version_compare": "version"}
+_TESTS_OF_ARGUMENTS = {
+    "search": "search",
+    "match": "match",
+    "regex": "regex",
+    "version_compare": "version",
+    "issubset": "subset",
+    "issuperset": "superset",
+}
 _ENVIRONMENT = jinja2.Environment(autoescape=False, keep_trailing_newline=True)
 _WARN = re.compile(r"(?:^|(?<=\s))warn=(?:yes|no|true|false|on|off|0|1)(?:\s+|$)", re.IGNORECASE)
 
@@ -54,6 +68,8 @@ class Moderniser:
         result: dict[str, Any] = {}
         for key, value in task.items():
             self._task = name
+            if key == "when" and value is None:
+                continue  # as if it were not there, in any version
             if key in BLOCK_KEYS and isinstance(value, list):
                 result[key] = self.tasks(value, f"{place}.{key}")
             elif key in CONDITIONAL_KEYS:
@@ -62,6 +78,8 @@ class Moderniser:
                 result[key] = self._templates(value)
         self._task = name
         self._drop_warn(result)
+        if "block" not in task and not actions_of(task):
+            self._note("left as it is: it has no action, so that Ansible can't load the file that it stands in")
         return result
 
     def _note(self, what: str) -> None:
@@ -73,6 +91,7 @@ class Moderniser:
         if not isinstance(value, str) or not value.strip():
             return value
         text = self._tests("{{", value, "}}")
+        self._check_plugins(text if "{{" in text or "{%" in text else f"{{{{ {text} }}}}", key, value)
         node = conditions.parse(text)
         if node is None:
             whole = re.fullmatch(r"\s*\{\{(.*)\}\}\s*", text, re.DOTALL)
@@ -81,6 +100,8 @@ class Moderniser:
                 text = whole.group(1).strip()
             elif "{{" in text or "{%" in text:
                 self._note(f"left as it is: {key} has a template inside: {value}")
+            else:
+                self._note(f"left as it is: {key} is no expression of Jinja2: {value}")
         elif not conditions.is_boolean(node):
             text = _as_truth(text, node)
         if text != value:
@@ -92,12 +113,26 @@ class Moderniser:
             return {key: self._templates(item) for key, item in value.items()}
         if isinstance(value, list):
             return [self._templates(item) for item in value]
-        if not isinstance(value, str) or "|" not in value or ("{{" not in value and "{%" not in value):
+        if not isinstance(value, str) or ("{{" not in value and "{%" not in value):
             return value
-        text = self._tests("", value, "")
+        text = self._tests("", value, "") if "|" in value else value
+        if "|" in value or " is " in value:
+            self._check_plugins(text, "template", value)
         if text != value:
             self._note(f"template: {value} → {text}")
         return text
+
+    def _check_plugins(self, template: str, key: str, value: str) -> None:
+        """Refuse filters and tests that no Ansible has; say which come from collections."""
+        unknown, elsewhere = used_plugins.check(template)
+        if unknown:
+            raise UnsupportedConstruct(
+                f"{key} uses the {unknown[0]}, which is none of Ansible's: {bounds.shown_text(value)}",
+                where=f"{self._file}, task {bounds.shown_text(self._task)}",
+                remedy="Correct its name, or give that of its collection in full",
+            )
+        for plugin in elsewhere:
+            self._note(f"left as it is: {key} needs the {plugin} of a collection: {value}")
 
     def _tests(self, before: str, text: str, after: str) -> str:
         """Return `text` with ``x|changed`` as ``x is changed``; `before` and `after` make a template of it."""
@@ -122,6 +157,23 @@ class Moderniser:
             index = end if name else index + 1
         result = "".join(parts)
         return result[len(before) : len(result) - len(after)]
+
+    def _named_action(self, task: dict[str, Any]) -> dict[str, Any]:
+        """Return a task whose `action` or `local_action` is a mapping with the module as its key instead."""
+        for key in ("action", "local_action"):
+            found = task.get(key)
+            module = found.get("module") if isinstance(found, Mapping) else None
+            if not isinstance(module, str) or "{{" in module or module in task:
+                continue
+            if key == "local_action" and "delegate_to" in task:
+                continue
+            arguments = {name: value for name, value in dict(task[key]).items() if name != "module"} or None
+            here = {"delegate_to": "localhost"} if key == "local_action" else {}
+            self._note(f"{key}: a mapping → {module}{' on localhost' if here else ''}")
+            rest = {name: value for name, value in task.items() if name != key}
+            head = {"name": rest.pop("name")} if "name" in rest else {}
+            return {**head, module: arguments, **here, **rest}
+        return task
 
     def _drop_warn(self, task: dict[str, Any]) -> None:
         if "warn" in task and ("command" in task or "shell" in task):

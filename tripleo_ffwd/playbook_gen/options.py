@@ -1,9 +1,11 @@
-"""What the operator or the configuration says about a generation; imports only stdlib."""
+"""What the operator or the configuration says about a generation; imports deployments only."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+
+from tripleo_ffwd.playbook_gen.deployments import Deployments
 
 TASK_ORDERS = ("sorted", "written")
 
@@ -19,6 +21,7 @@ class GenerateOptions:
         ssh_user, ssh_port: how the nodes are reached; an empty user leaves it to ssh.
         python_interpreter: Python on the nodes; empty: Ansible looks.
         config_download: files of a classic config-download tree, path to text; None when there is none.
+        deployments: what Heat keeps for the servers; None when it was not asked. Only one of the two.
     """
 
     phase: str | None = None
@@ -28,3 +31,4 @@ class GenerateOptions:
     ssh_port: int = 22
     python_interpreter: str = ""
     config_download: Mapping[str, str] | None = None
+    deployments: Deployments | None = None

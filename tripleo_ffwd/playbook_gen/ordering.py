@@ -72,4 +72,6 @@ def check_releases(value: Any, given: tuple[str, ...], where: str) -> list[str]:
     for item in found:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", item):
             raise MalformedOutputs(f"{item!r} is no name of a release", where=where)
+    if len(set(found)) != len(found):
+        raise MalformedOutputs(f"a release is named twice: {', '.join(found)}", where=where)
     return found

@@ -1,46 +1,61 @@
-"""Host patterns of plays to hosts: what is not understood is refused, so that no task is lost; imports loading."""
+"""Host patterns of plays to hosts: what is not understood is refused, so that no task is lost; imports groups."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from tripleo_ffwd.exceptions import UnsupportedConstruct
+from tripleo_ffwd.playbook_gen.bounds import shown
+from tripleo_ffwd.playbook_gen.groups import of_services
 from tripleo_ffwd.playbook_gen.loading import Outputs
 
 UNDERCLOUD = "undercloud"
 OVERCLOUD = "overcloud"
 _SEPARATOR = re.compile(r"[:,]")
+# The groups that later releases' playbooks name.
+_OTHER_NAME = re.compile(r"^([!&]?)(localhost|Undercloud|allovercloud)$")
 
 
 def normal(hosts: Any) -> str:
-    """Return the pattern of a play's `hosts` as one text, the undercloud under its one name."""
+    """Return the pattern of a play's `hosts` as one text, undercloud and overcloud under their one name each."""
     text = ":".join(str(item) for item in hosts) if isinstance(hosts, list) else str(hosts)
-    parts = [re.sub(r"^([!&]?)localhost$", rf"\1{UNDERCLOUD}", part.strip()) for part in _SEPARATOR.split(text)]
+    parts = [_OTHER_NAME.sub(_own_name, part.strip()) for part in _SEPARATOR.split(text)]
     if all(part[:1] in ("!", "&") for part in parts):
         parts = ["all", *parts]  # as Ansible does
     return ":".join(parts)
 
 
-def hosts_of(outputs: Outputs, pattern: str, where: str) -> tuple[str, ...]:
+def groups_of(outputs: Outputs) -> dict[str, tuple[str, ...]]:
+    """Return the groups and hosts that a pattern may name, with their hosts in the order of the inventory."""
+    everyone = tuple(server.name for server in outputs.servers)
+    roles = {role: outputs.hosts(role) for role in outputs.roles}
+    services = {
+        name: tuple(host for role in found for host in roles[role]) for name, found in of_services(outputs).items()
+    }
+    ours = {OVERCLOUD: everyone, UNDERCLOUD: (UNDERCLOUD,), "all": (UNDERCLOUD, *everyone)}
+    return {**services, **roles, **ours, **{name: (name,) for name in everyone}}
+
+
+def hosts_of(groups: Mapping[str, tuple[str, ...]], pattern: str, where: str) -> tuple[str, ...]:
     """Return the hosts of a normal pattern, the undercloud first.
 
     Args:
-        outputs: the outputs' model.
+        groups: what a pattern may name, see `groups_of`.
         pattern: groups and hosts, joined by ``:``, with ``!`` and ``&``.
         where: the play, for the message.
 
     Raises:
         UnsupportedConstruct: a part is neither a group nor a host.
     """
-    groups = _groups(outputs)
     chosen: set[str] = set()
     kept, removed = set(groups["all"]), set()
     for part in pattern.split(":"):
         name = part.lstrip("!&")
         if name not in groups or len(part) - len(name) > 1:
             raise UnsupportedConstruct(
-                f"the host pattern {pattern!r} is not understood: {part!r} is no group and no host",
+                f"the host pattern {shown(pattern)} is not understood: {shown(part)} is no group and no host",
                 where=where,
                 remedy=f"Name roles, services, hosts, {OVERCLOUD}, {UNDERCLOUD} or all",
             )
@@ -51,7 +66,8 @@ def hosts_of(outputs: Outputs, pattern: str, where: str) -> tuple[str, ...]:
             kept &= members
         else:
             chosen |= members
-    return tuple(host for host in groups["all"] if host in (chosen & kept) - removed)
+    left = (chosen & kept) - removed
+    return tuple(host for host in groups["all"] if host in left)
 
 
 def label(pattern: str) -> str:
@@ -59,13 +75,5 @@ def label(pattern: str) -> str:
     return pattern if re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", pattern) else OVERCLOUD
 
 
-def _groups(outputs: Outputs) -> dict[str, list[str]]:
-    everyone = [server.name for server in outputs.servers]
-    groups: dict[str, list[str]] = {role: list(outputs.hosts(role)) for role in outputs.roles}
-    groups |= {OVERCLOUD: everyone, UNDERCLOUD: [UNDERCLOUD], "all": [UNDERCLOUD, *everyone]}
-    groups |= {name: [name] for name in everyone}
-    taken = set(groups)
-    for role, services in outputs.enabled_services.items():
-        for service in set(services) - taken:
-            groups.setdefault(service, []).extend(outputs.hosts(role))
-    return groups
+def _own_name(match: re.Match[str]) -> str:
+    return match.group(1) + (OVERCLOUD if match.group(2) == "allovercloud" else UNDERCLOUD)

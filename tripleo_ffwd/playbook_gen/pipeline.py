@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from tripleo_ffwd.exceptions import InvalidInput
 from tripleo_ffwd.model import PHASE_PLAYBOOKS
-from tripleo_ffwd.playbook_gen import inventory, manifest, ordering, playbooks
+from tripleo_ffwd.playbook_gen import (
+    building,
+    deployments,
+    inventory,
+    manifest,
+    modules,
+    no_return,
+    ordering,
+    patterns,
+    playbooks,
+)
 from tripleo_ffwd.playbook_gen.loading import load_outputs
 from tripleo_ffwd.playbook_gen.options import GenerateOptions
 from tripleo_ffwd.playbook_gen.program import load_program
+from tripleo_ffwd.playbook_gen.reading import TreeReader
 from tripleo_ffwd.playbook_gen.stages import Compiled, Stager
 from tripleo_ffwd.playbook_gen.tree import Manifest, PlaybookTree
+
+# Playbooks that no phase runs, compiled where the outputs have them: the update's, and what rolls before an upgrade.
+_OTHERS = ("update_steps_playbook.yaml", "pre_upgrade_rolling_steps_playbook.yaml")
 
 
 def compile_playbooks(outputs: object, options: GenerateOptions) -> PlaybookTree:
@@ -24,29 +40,41 @@ def compile_playbooks(outputs: object, options: GenerateOptions) -> PlaybookTree
         UnsupportedConstruct: the templates use something that can't be compiled safely.
         InvalidInput: an option is wrong.
     """
-    names = playbooks_of(options.phase)
     model = load_outputs(outputs)
+    if options.deployments is not None:
+        options = dataclasses.replace(options, config_download=deployments.files_of(options.deployments, model))
+    names = playbooks_of(options.phase)
+    left_out = [name for name in names if options.phase is None and building.absent(model, name)]
+    names = tuple(name for name in names if name not in left_out)
+    model, built = building.complete(model, names, options)
+    if options.phase is None:
+        names = (*names, *(name for name in _OTHERS if model.role_config.get(name.removesuffix(".yaml")) is not None))
     order = ordering.find(model, options)
     program = load_program(model, names, order, options)
-    missing = playbooks.missing_inputs(program)
+    missing = playbooks.missing_inputs(program, model, options.config_download)
     merged = inventory.check_given(options.config_download or {}, model)
     texts = {path: text for path, text in program.texts.items() if path not in merged}
-    files = {**texts, **playbooks.task_files(program)}
+    parsed = playbooks.task_files(program)
+    groups = patterns.groups_of(model)
     folded: set[str] = set()
     compiled: list[Compiled] = []
     notes = list(program.notes)
     releases: tuple[str, ...] = ()
     for name in names:
-        stager = Stager(model, program, name, options.phase, options.releases)
+        stager = Stager(model, groups, program, name, options)
         stages = stager.stages()
-        files |= playbooks.playbook_files(name, stages)
+        parsed |= playbooks.playbook_files(name, stages)
         compiled += stages
         notes += stager.unroller.notes
         folded |= stager.folded
         releases = releases or stager.unroller.releases
+    files = {**texts, **playbooks.texts_of(parsed, names)}
     files |= inventory.inventory_files(model, options, files)
     ordered = tuple(sorted(files.items()))
     digest, hashes = manifest.digest_of(ordered)
+    reader = TreeReader(files.get, parsed)
+    plays = [play for name in names for play in reader.stages(name)]
+    point = no_return.find(plays, [item.stage for item in compiled])
     found = Manifest(
         digest=digest,
         version=manifest.VERSION,
@@ -57,8 +85,11 @@ def compile_playbooks(outputs: object, options: GenerateOptions) -> PlaybookTree
         stages=tuple(item.stage for item in compiled),
         files=hashes,
         rewritten=tuple(dict.fromkeys(notes)),
-        modules=manifest.count(module for item in compiled for module in item.modules),
+        modules=modules.needed(plays),
+        missing_modules=None,
+        point_of_no_return=point.to_dict() if point else None,
         folded=tuple(sorted(folded)),
+        built=built,
         missing_inputs=tuple(missing),
     )
     return PlaybookTree(ordered, found.to_dict())

@@ -7,22 +7,27 @@ it stands.
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from tripleo_ffwd.exceptions import InvalidInput, MalformedOutputs
-from tripleo_ffwd.playbook_gen import rendering
+from tripleo_ffwd.exceptions import InvalidInput, MalformedOutputs, UnsupportedConstruct
+from tripleo_ffwd.playbook_gen import bounds, checking, conditions, extent, rendering, step_files
+from tripleo_ffwd.playbook_gen.facts import tags_of
 from tripleo_ffwd.playbook_gen.loading import Outputs, load_yaml
 from tripleo_ffwd.playbook_gen.modernising import Moderniser
 from tripleo_ffwd.playbook_gen.options import GenerateOptions
-from tripleo_ffwd.playbook_gen.tasks import BLOCK_KEYS
+from tripleo_ffwd.playbook_gen.tasks import flatten, include_of
 from tripleo_ffwd.playbook_gen.tree import Note
 
 # Lists that the writer of Queens and Rocky sorts by step.
 _SORTED_LISTS = ("upgrade_tasks", "post_upgrade_tasks", "fast_forward_upgrade_tasks", "fast_forward_post_upgrade_tasks")
 _STEP = re.compile(r"step(?:\|int)? == ([0-9])")
+_SECTIONS = ("tasks", "pre_tasks", "post_tasks", "handlers")
+_STRATEGIES = ("linear", "free", "host_pinned", "debug")
+_IMPORTS = ("import_playbook", "ansible.builtin.import_playbook")
 # Role data that no playbook reads.
 _UNREAD = ("service_names", "monitoring_subscriptions", "workflow_tasks", "service_metadata_settings")
 
@@ -53,6 +58,14 @@ class Program:
                 return path
         return None
 
+    def files_beside(self, file: str) -> tuple[str, ...]:
+        """Return the names of the files beside one in a directory below the playbooks'."""
+        parent = str(PurePosixPath(file).parent)
+        if parent == ".":
+            return ()
+        others = (path for path in (*self.tasks, *self.texts) if path.startswith(f"{parent}/") and path != file)
+        return tuple(path.rpartition("/")[2] for path in others)
+
     def check_role_file(self, name: str, current: str) -> None:
         """Refuse the include of a role's task list that is not there.
 
@@ -73,37 +86,76 @@ def load_program(outputs: Outputs, playbooks: tuple[str, ...], task_order: str, 
         InvalidInput: a path in the config-download tree leads out of it.
     """
     notes: list[Note] = []
-    loaded = {name: _plays(outputs.role_config, name, notes) for name in playbooks}
+    loaded = {name: plays_of(outputs.role_config, name, notes) for name in playbooks}
     tasks: dict[str, list[dict[str, Any]]] = {}
     texts: dict[str, str] = {}
     for path, value, where in _values(outputs):
         if path.endswith("_tasks.yaml") and not (isinstance(value, dict) and path.endswith("_puppet_tasks.yaml")):
-            tasks[path] = _tasks(value, path, where, task_order, notes)
+            tasks[path] = task_list(value, path, where, task_order, notes)
         elif isinstance(value, str):
             texts[path] = value
         elif value is not None:
-            texts[path] = rendering.dump(value)
+            texts[path] = rendering.data(value)
     for path, text in (options.config_download or {}).items():
         _check_path(path)
         if path in tasks or path in texts or PurePosixPath(path).name.endswith("_playbook.yaml"):
             continue
-        if PurePosixPath(path).name == "deployments.yaml":
-            tasks[path] = _tasks(load_yaml(text, path), path, path, "written", notes)
-        else:
-            texts[path] = text
-    return Program(loaded, tasks, texts, outputs.roles, tuple(notes))
+        texts[path] = text
+    found = Program(loaded, tasks, texts, outputs.roles, ())
+    _load_included(found, tasks, texts, task_order, notes)
+    lists = {name: [play.get(key) or [] for play in plays for key in _SECTIONS] for name, plays in loaded.items()}
+    extent.check(lists, tasks, found.resolve)
+    return dataclasses.replace(found, notes=tuple(notes))
+
+
+def _load_included(
+    program: Program,
+    tasks: dict[str, list[dict[str, Any]]],
+    texts: dict[str, str],
+    task_order: str,
+    notes: list[Note],
+) -> None:
+    """Make task files of texts that tasks include whatever their names, and the files of one step of a list."""
+    anywhere = step_files.reads_anywhere(json.dumps(plays) for plays in program.playbooks.values())
+    todo: list[tuple[str, list[Any]]] = [
+        (name, [play.get(section) or [] for play in plays for section in _SECTIONS])
+        for name, plays in program.playbooks.items()
+    ]
+    todo += [(path, [found]) for path, found in tasks.items()]
+    while todo:
+        current, lists = todo.pop()
+        for include in (include_of(task) for items in lists for task in flatten(items)):
+            if include is None or program.resolve(include[1], current) is not None:
+                continue
+            for path in (str(PurePosixPath(current).parent / include[1]), include[1]):
+                split = step_files.split_name(path)
+                if path in texts:
+                    tasks[path] = task_list(load_yaml(texts.pop(path), path), path, path, "written", notes)
+                elif split is not None and split[0] in tasks:
+                    tasks[path] = step_files.of_step(tasks[split[0]], split[1], anywhere=anywhere)
+                elif split is not None and _is_role_list(program, split[0]):
+                    tasks[path] = []  # the role has no such tasks
+                else:
+                    continue
+                todo.append((path, [tasks[path]]))
+                break
+
+
+def _is_role_list(program: Program, path: str) -> bool:
+    role, _, file = path.partition("/")
+    return role in program.roles and "/" not in file
 
 
 def _values(outputs: Outputs) -> list[tuple[str, Any, str]]:
     found: list[tuple[str, Any, str]] = []
     for key, value in sorted(outputs.role_config.items()):
-        if key.endswith("_playbook"):
+        if key.endswith(("_playbook", "_playbooks")):
             continue
         where = f"RoleConfig.{key}"
         if key.endswith("_tasks"):
             value = load_yaml(value, where) if isinstance(value, str) else value
             value = [] if value is None else value
-        found.append((f"{key}.yaml", value, where))
+        found.append((key if "." in key else f"{key}.yaml", value, where))
     for role, data in outputs.role_data.items():
         for key, value in sorted(data.items()):
             if key in _UNREAD or key.startswith("logging_") or key.endswith("config_settings"):
@@ -115,11 +167,20 @@ def _values(outputs: Outputs) -> list[tuple[str, Any, str]]:
     return found
 
 
-def _plays(config: Mapping[str, Any], name: str, notes: list[Note]) -> list[dict[str, Any]]:
+def plays_of(
+    config: Mapping[str, Any], name: str, notes: list[Note], stack: tuple[str, ...] = ()
+) -> list[dict[str, Any]]:
+    """Return the plays of a playbook of RoleConfig, those of the playbooks that it imports in their place.
+
+    Raises:
+        MalformedOutputs: the playbook is missing, is not YAML or holds what is no play.
+        UnsupportedConstruct: an import of itself, or under a condition.
+    """
     key = name.removesuffix(".yaml")
     where = f"RoleConfig.{key}"
     if config.get(key) is None:
-        raise MalformedOutputs("the playbook is missing", where=where)
+        imported = f"; {stack[-1]} imports it" if stack else ""
+        raise MalformedOutputs(f"the playbook is missing{imported}", where=where)
     value = config[key]
     plays = load_yaml(value, where) if isinstance(value, str) else value
     plays = [plays] if isinstance(plays, dict) else plays
@@ -127,38 +188,72 @@ def _plays(config: Mapping[str, Any], name: str, notes: list[Note]) -> list[dict
         raise MalformedOutputs("is not a list of plays", where=where)
     result = []
     for index, play in enumerate(plays):
-        if not isinstance(play, dict) or "hosts" not in play:
-            raise MalformedOutputs("is not a play with hosts", where=f"{where}[{index}]")
+        if isinstance(play, dict) and any(action in play for action in _IMPORTS):
+            result.extend(_imported(config, play, f"{where}[{index}]", notes, (*stack, name)))
+            continue
+        checking.check_play(play, f"{where}[{index}]")
         play = dict(play)
-        for section in ("tasks", "pre_tasks", "post_tasks", "handlers"):
+        strategy = play.get("strategy")
+        if strategy is not None and strategy not in _STRATEGIES:
+            what = f"left as it is: it needs the strategy plugin {strategy}, which ansible-core does not have"
+            notes.append(Note(name, str(play.get("name") or index + 1), what))
+        for section in _SECTIONS:
             if section in play:
                 place = f"{where}[{index}].{section}"
-                play[section] = _tasks(play[section] or [], name, place, "written", notes)
+                play[section] = task_list(play[section] or [], name, place, "written", notes)
         result.append(play)
     return result
 
 
-def _tasks(value: Any, path: str, where: str, task_order: str, notes: list[Note]) -> list[dict[str, Any]]:
+def _imported(
+    config: Mapping[str, Any], play: Mapping[str, Any], where: str, notes: list[Note], stack: tuple[str, ...]
+) -> list[dict[str, Any]]:
+    """Return the plays of an imported playbook with the variables and tags of its import."""
+    name = next(play[action] for action in _IMPORTS if action in play)
+    others = set(play) - {*_IMPORTS, "name", "vars", "tags"}
+    if not isinstance(name, str) or "{{" in name or others or name in stack:
+        keywords = bounds.shown_text(", ".join(sorted(map(str, others))))
+        what = f"has {keywords}" if others else f"imports {bounds.shown(name)}"
+        raise UnsupportedConstruct(
+            f"the import of a playbook {what}, and can't be resolved before the run",
+            where=where,
+            remedy="Import the playbook by its plain name, and put conditions on its tasks",
+        )
+    checking.check_include(name, where)
+    checking.check_import(play, where)
+    variables = play.get("vars") or {}
+    tags = tags_of(play)
+    found = []
+    for inner in plays_of(config, name, notes, stack):
+        hosts = inner["hosts"]
+        known = {key: value for key, value in variables.items() if isinstance(value, str)}
+        resolved = conditions.evaluate_template(hosts, known) if isinstance(hosts, str) else hosts
+        inner = {**inner, "hosts": hosts if resolved is conditions.UNKNOWN else resolved}
+        if variables:
+            inner["vars"] = {**(inner.get("vars") or {}), **variables}
+        if tags:
+            inner["tags"] = sorted(tags | tags_of(inner))
+        found.append(inner)
+    return found
+
+
+def task_list(value: Any, path: str, where: str, task_order: str, notes: list[Note]) -> list[dict[str, Any]]:
+    """Return a list of tasks in the order in which TripleO runs them, rewritten for newer versions.
+
+    Raises:
+        MalformedOutputs: it is no list of tasks.
+    """
     if value is None:
         return []
-    _check_tasks(value, where)
+    if isinstance(value, list):
+        value = [task for task in value if task is not None]  # Heat leaves None where a condition failed
+    checking.check_tasks(value, where)
     if task_order == "sorted" and "/" in path and PurePosixPath(path).stem in _SORTED_LISTS:
         value = sorted(value, key=_step_of)
     moderniser = Moderniser(path)
     tasks = moderniser.tasks(value)
     notes.extend(moderniser.notes)
     return tasks
-
-
-def _check_tasks(value: Any, where: str) -> None:
-    if not isinstance(value, list):
-        raise MalformedOutputs(f"is a {type(value).__name__}, not a list of tasks", where=where)
-    for index, task in enumerate(value):
-        if not isinstance(task, dict) or not all(isinstance(key, str) for key in task):
-            raise MalformedOutputs("is not a task", where=f"{where}[{index}]")
-        for key in BLOCK_KEYS:
-            if task.get(key) is not None:
-                _check_tasks(task[key], f"{where}[{index}].{key}")
 
 
 def _step_of(task: Mapping[str, Any]) -> int:

@@ -29,11 +29,15 @@ class Entry:
         guards: the includes' conditions, outermost first.
         task: the task; None where only the conditions are left, because looking at them may fail.
         dynamic: it was included at run time: `--tags` selected the include before it looked at the task's own tags.
+        file: the file that it stood in.
+        beside: it names a file that stands beside that file.
     """
 
     guards: tuple[Guard, ...]
     task: Mapping[str, Any] | None
     dynamic: bool
+    file: str
+    beside: bool
 
     @property
     def tagged(self) -> bool:
@@ -51,7 +55,6 @@ class Part:
         bootstrap: whether the includes around it leave only the bootstrap node.
         variables: loop variables that its tasks see.
         through_include: whether these must outrank facts of the same name, as an include's variables do.
-        file: the file that most of its tasks stand in, for paths beside it.
         residual: the conditions that are left to run time.
     """
 
@@ -62,7 +65,6 @@ class Part:
     bootstrap: bool
     variables: tuple[tuple[str, Any], ...]
     through_include: bool
-    file: str
     entries: tuple[Entry, ...]
     residual: tuple[str, ...]
 
@@ -72,20 +74,23 @@ class Part:
         return [entry.task for entry in self.entries if entry.task is not None]
 
 
-def cut(atoms: list[Atom], leaves: Mapping[int, list[Leaf]], seen: frozenset[tuple[int, int]]) -> list[Part]:
+def cut(
+    atoms: list[Atom], leaves: Mapping[int, list[Leaf]], seen: frozenset[tuple[int, int]], *, once: bool
+) -> list[Part]:
     """Return the stages of a play's unrolled tasks, those without tasks left out.
 
     Args:
         atoms: the tasks.
         leaves: what is known of each, by its id.
         seen: skips that must stay, as (id of the atom, number of the leaf).
+        once: the play's hosts go from task to task together, so that one may skip for all.
     """
     groups = [(key, list(group)) for key, group in itertools.groupby(atoms, key=_key)]
     keys = [key for key, _ in groups]
     parts = []
     for index, (key, group) in enumerate(groups):
         release, step, role, variables = key
-        entries, left = _entries(group, leaves, seen)
+        entries, left = _entries(group, leaves, seen, once=once)
         if not entries:
             continue
         loop_names = {name for name, _ in variables}
@@ -100,7 +105,6 @@ def cut(atoms: list[Atom], leaves: Mapping[int, list[Leaf]], seen: frozenset[tup
                 bootstrap=all(_names_bootstrap(entry.guards) for entry in entries),
                 variables=variables,
                 through_include=shadowed and bool(variables),
-                file=group[0].file,
                 entries=entries,
                 residual=left,
             )
@@ -109,16 +113,16 @@ def cut(atoms: list[Atom], leaves: Mapping[int, list[Leaf]], seen: frozenset[tup
 
 
 def _entries(
-    atoms: list[Atom], leaves: Mapping[int, list[Leaf]], seen: frozenset[tuple[int, int]]
+    atoms: list[Atom], leaves: Mapping[int, list[Leaf]], seen: frozenset[tuple[int, int]], *, once: bool
 ) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
     """Return what is left of atoms, and the conditions in it that are left to run time, each once."""
     found: list[Entry] = []
     left: dict[str, None] = {}
     for atom in atoms:
-        pruner = Pruner(atom, {leaf.number: leaf for leaf in leaves[id(atom)]}, seen)
+        pruner = Pruner(atom, {leaf.number: leaf for leaf in leaves[id(atom)]}, seen, once=once)
         task = pruner.prune(atom.task, known_of(atom))
         if task is not None or any(not guard.total for guard in atom.guards):
-            found.append(Entry(atom.guards, task, atom.dynamic))
+            found.append(Entry(atom.guards, task, atom.dynamic, atom.file, atom.beside))
         left |= dict.fromkeys(pruner.residual)
     asked = {guard.serial for entry in found if entry.task is not None for guard in entry.guards}
     kept: list[Entry] = []
@@ -138,9 +142,11 @@ class Pruner:
         atom: the atom.
         leaves: its leaves by their number.
         seen: skips that must stay, as (id of the atom, number of the leaf).
+        once: the play's hosts go from task to task together, so that one may skip for all.
     """
 
-    def __init__(self, atom: Atom, leaves: Mapping[int, Leaf], seen: frozenset[tuple[int, int]]) -> None:
+    def __init__(self, atom: Atom, leaves: Mapping[int, Leaf], seen: frozenset[tuple[int, int]], *, once: bool) -> None:
+        self._once = once
         self._atom = atom
         self._leaves = leaves
         self._seen = seen
@@ -156,7 +162,11 @@ class Pruner:
         leaf = self._leaves[number]
         if leaf.dead and leaf.droppable and (id(self._atom), number) not in self._seen:
             return None
-        return dict(task) if leaf.dead else self._undecided(task, inner)
+        if not leaf.dead:
+            return self._undecided(task, inner)
+        # All hosts skip it for one reason: one of them is enough to give all of them the variable.
+        once = leaf.skip and leaf.register and self._once and not self._atom.guards
+        return {**task, "run_once": True} if once else dict(task)
 
     def _block(self, task: Mapping[str, Any], known: Mapping[str, Any]) -> Mapping[str, Any] | None:
         first = self._number
@@ -204,8 +214,8 @@ def count(tasks: list[Any]) -> int:
 
 def _key(atom: Atom) -> tuple[str | None, int | None, str | None, tuple[tuple[str, Any], ...]]:
     known = {**dict(atom.facts), **dict(atom.loop_vars)}
-    release, step = known.get("release"), dict(atom.loop_vars).get("step")
-    number = int(step) if isinstance(step, str | int) and re.fullmatch(r"\d+", str(step)) else None
+    release, step = known.get("release"), known.get("step")
+    number = int(step) if isinstance(step, str | int) and re.fullmatch(r"[0-9]{1,9}", str(step)) else None
     label = release if isinstance(release, str) and re.fullmatch(r"[A-Za-z0-9._-]+", release) else None
     return label, number, atom.role, atom.loop_vars
 

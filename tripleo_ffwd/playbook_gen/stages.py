@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from tripleo_ffwd import model
-from tripleo_ffwd.exceptions import UnsupportedConstruct
 from tripleo_ffwd.playbook_gen import liveness, patterns, specialising
 from tripleo_ffwd.playbook_gen.atoms import ROLE_VARIABLE, Atom
 from tripleo_ffwd.playbook_gen.effects import EVERYTHING, reads_of, template_words
 from tripleo_ffwd.playbook_gen.loading import Outputs
+from tripleo_ffwd.playbook_gen.options import GenerateOptions
 from tripleo_ffwd.playbook_gen.patterns import OVERCLOUD, UNDERCLOUD
 from tripleo_ffwd.playbook_gen.program import Program
-from tripleo_ffwd.playbook_gen.tasks import flatten, include_of, included_variables, loop_key, modules_of
+from tripleo_ffwd.playbook_gen.tasks import flatten, include_of, included_variables, modules_of
 from tripleo_ffwd.playbook_gen.unrolling import Unroller
 
 # Keywords that a play may have and be cut; with any other it stays whole.
@@ -29,12 +29,13 @@ _FACT_KEYWORDS = ("become", "become_user", "become_method", "environment", "remo
 # What sees the hosts of its whole play: a stage then holds all of them.
 _SEES_PLAY = re.compile(r"ansible_play_(hosts|batch|hosts_all|name)|\bplay_hosts\b|\"run_once\"")
 _ENDS_PLAY = re.compile(r"\"(ansible\.\w+\.)?meta\"|\"notify\"")
+_CLEARS_FACTS = re.compile(r"\bclear_facts\b")
 # What may hide any of that from us.
 _HIDES = re.compile(
     r"\b(include|import)_role\b|\"(local_)?action\": (\{\"module\": )?\"(ansible\.\w+\.)?(meta|include|import)"
 )
 # Actions that set variables and touch nothing.
-_HARMLESS = frozenset(("include_vars", "set_fact", "debug"))
+_HARMLESS = frozenset(("include_vars", "set_fact", "debug", "meta", "setup", "gather_facts"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,15 +46,19 @@ class Compiled:
         stage: id, hosts and counts.
         play: the templates' play that it comes from.
         pattern: host pattern of that stage, without the exclusion of unselected hosts.
-        part: the part of the play; None for whole plays and for gathering facts.
+        parts: what the play's tasks are made of; None for plays that are kept as they are and for gathering facts.
+        whole: the stage is the whole play: its parts follow one another in it; else the stage is its only part.
         modules: actions of the stage's tasks, one for each task.
+        checked: the play's step is looked at before the stage's tasks.
     """
 
     stage: model.Stage
     play: Mapping[str, Any]
     pattern: str
-    part: specialising.Part | None
+    parts: tuple[specialising.Part, ...] | None
+    whole: bool = True
     modules: tuple[str, ...] = ()
+    checked: bool = False
 
     @property
     def gathers(self) -> bool:
@@ -63,13 +68,25 @@ class Compiled:
 
 @dataclasses.dataclass(frozen=True)
 class _Play:
-    """A play of the templates: whether facts are gathered before it, and its tasks when it is unrolled."""
+    """A play of the templates.
+
+    Attributes:
+        play, pattern, hosts: the play and where it runs.
+        gathers: facts are gathered before it.
+        mode: what it may be cut by, see `Stager._mode`; empty when it must stay whole.
+        atoms: its tasks when it is unrolled.
+        dropped: how many of them are skipped everywhere without a trace, and are no atoms.
+        checked: its step is to be looked at when it begins, because a role before it might have set another.
+    """
 
     play: Mapping[str, Any]
     pattern: str
     hosts: tuple[str, ...]
     gathers: bool
+    mode: str
     atoms: list[Atom] | None
+    dropped: int
+    checked: bool
 
 
 class Stager:
@@ -77,24 +94,30 @@ class Stager:
 
     Args:
         outputs: the outputs' model.
+        groups: what a host pattern may name, see `patterns.groups_of`.
         program: the program.
         playbook: the playbook's file name.
-        phase: plays that a phase never runs are left out.
-        releases: releases that the operator named.
+        options: the phase, whose plays that it never runs are left out, and the releases that the operator named.
     """
 
     def __init__(
-        self, outputs: Outputs, program: Program, playbook: str, phase: str | None, releases: tuple[str, ...]
+        self,
+        outputs: Outputs,
+        groups: Mapping[str, tuple[str, ...]],
+        program: Program,
+        playbook: str,
+        options: GenerateOptions,
     ) -> None:
-        self._outputs = outputs
         self._program = program
         self._playbook = playbook
-        self._phase = phase
+        self._phase = options.phase
         self._ids: set[str] = set()
         self._gathered: set[str] = set()
         self._stepped = False
         self._roles = tuple(outputs.roles)
-        self.unroller = Unroller(program, playbook, releases)
+        self._groups = groups
+        self._hosts = {role: frozenset(groups[role]) for role in self._roles}
+        self.unroller = Unroller(program, playbook, options.releases)
         self._given = {ROLE_VARIABLE}
 
     @property
@@ -115,20 +138,30 @@ class Stager:
             self.unroller.leaves,
             {
                 UNDERCLOUD: frozenset((UNDERCLOUD,)),
-                **{role: frozenset(self._outputs.hosts(role)) for role in self._roles},
+                **self._hosts,
             },
             self._pinned(),
+            self.unroller.read_by_dead,
         )
         found: list[Compiled] = []
         for play in plays:
             if play.gathers:
                 found.append(self._facts(play.play, play.pattern, play.hosts))
-            parts = None if play.atoms is None else specialising.cut(play.atoms, self.unroller.leaves, seen)
-            if parts is None:
-                found.extend(self._whole(play.play, play.pattern, play.hosts))
+            parts = None
+            if play.atoms is not None:
+                parts = specialising.cut(play.atoms, self.unroller.leaves, seen, once=bool(play.mode))
+            if parts is None or not play.mode or not self._changes(play, parts):
+                found.extend(self._whole(play, parts))
             else:
-                found.extend(self._cut(play.play, play.pattern, parts))
+                found.extend(self._cut(play, parts))
         return found
+
+    def _changes(self, play: _Play, parts: list[specialising.Part]) -> bool:
+        """Return whether anything is gained by writing a play's tasks in place of its imports."""
+        if any(part.variables or part.role for part in parts):
+            return True
+        leaves = [leaf for atom in play.atoms or () for leaf in self.unroller.leaves[id(atom)]]
+        return sum(specialising.count(part.tasks) for part in parts) < len(leaves) + play.dropped
 
     def _plays(self) -> list[_Play]:
         """Return the plays that the phase runs; those that may be cut are unrolled."""
@@ -136,19 +169,30 @@ class Stager:
         for index, play in enumerate(self._program.playbooks[self._playbook]):
             where = f"{self._playbook}, play {play.get('name') or index + 1}"
             pattern = patterns.normal(play["hosts"])
-            hosts = patterns.hosts_of(self._outputs, pattern, where)
-            if self._phase == "upgrade" and self._external(play, hosts, where):
-                continue
+            hosts = patterns.hosts_of(self._groups, pattern, where)
+            if self._phase == "upgrade":
+                external = hosts == (UNDERCLOUD,)
+                pattern, hosts = self._without_undercloud(play, pattern, hosts)
+                if external and not hosts:
+                    continue
             gathers = play.get("gather_facts", True) not in (False, "no", "false") and not set(hosts) <= self._gathered
             self._gathered |= set(hosts) if gathers else set()
             mode = self._mode(play, pattern)
-            roles = {role: self._outputs.hosts(role) for role in self._roles} if mode == "role" else {}
-            atoms = self.unroller.unroll(play, hosts, roles) if mode else None
-            if atoms is not None and not any(atom.loop_vars or atom.role for atom in atoms):
-                atoms = None
-            if atoms is None:
+            roles = self._hosts if mode == "role" else {}
+            assumed = self.unroller.assumed(play, "step") if _step_of(play) is not None else False
+            given = {"step": play["vars"]["step"]} if assumed is not False else {}
+            atoms, dropped = None, 0
+            if any(include_of(task) for task in play.get("tasks") or []):
+                before = self.unroller.dropped
+                atoms = self.unroller.unroll(play, hosts, roles, given)
+                dropped = self.unroller.dropped - before
+            else:
                 self.unroller.pass_over(play)
-            found.append(_Play(play, pattern, hosts, gathers, atoms))
+            if _CLEARS_FACTS.search(json.dumps(_sections(play), default=str)):
+                self._gathered = set()
+            found.append(
+                _Play(play, pattern, hosts, gathers, mode, atoms, dropped, assumed is None and atoms is not None)
+            )
         return found
 
     def _reads(self, play: Mapping[str, Any], unrolled: bool) -> frozenset[str]:
@@ -157,7 +201,7 @@ class Stager:
         found = set(reads_of({key: value for key, value in play.items() if key not in (*sections, "hosts")}))
         if play.get("roles"):
             found.add(EVERYTHING)
-        for section in () if unrolled else sections:
+        for section in [name for name in sections if not (unrolled and name == "tasks")]:
             tasks = play.get(section) or []
             found |= self.unroller.reads_below(tasks, self._playbook)
             found = found.union(*(reads_of(task) for task in flatten(tasks)))
@@ -184,25 +228,25 @@ class Stager:
                 found |= template_words(text)
         return frozenset(found)
 
-    def _external(self, play: Mapping[str, Any], hosts: tuple[str, ...], where: str) -> bool:
-        """Return whether a play works on the undercloud, which a phase that takes roles in turn leaves out."""
+    def _without_undercloud(
+        self, play: Mapping[str, Any], pattern: str, hosts: tuple[str, ...]
+    ) -> tuple[str, tuple[str, ...]]:
+        """Return where a play runs in a phase that takes roles in turn: its work on the undercloud is left out.
+
+        Facts and variables of the undercloud stay: tasks of the roles that are delegated to it may look at them.
+        """
         if UNDERCLOUD not in hosts or not any(play.get(key) for key in ("tasks", "pre_tasks", "post_tasks", "roles")):
-            return False
-        if hosts == (UNDERCLOUD,):
-            return True
+            return pattern, hosts
         modules = modules_of(self._expanded(_sections(play), self._playbook, ()))
-        if play.get("roles") or {module.rpartition(".")[2] for module in modules} - _HARMLESS:
-            raise UnsupportedConstruct(
-                "the play works on the undercloud and on roles, and this phase takes roles without the undercloud",
-                where=where,
-                remedy="Make a play for the undercloud and one for the roles of it",
-            )
-        return False
+        works = bool(play.get("roles")) or bool({module.rpartition(".")[2] for module in modules} - _HARMLESS)
+        if not works and hosts != (UNDERCLOUD,):
+            return pattern, hosts
+        return f"{pattern}:!{UNDERCLOUD}", tuple(host for host in hosts if host != UNDERCLOUD)
 
     def _mode(self, play: Mapping[str, Any], pattern: str) -> str:
         """Return ``role`` or ``step`` for what a play may be cut by, or nothing when it must stay whole."""
-        loops = any(include_of(task) and loop_key(task) for task in play.get("tasks") or [])
-        if not loops or set(play) - _CUTTABLE:
+        includes = any(include_of(task) for task in play.get("tasks") or [])
+        if not includes or set(play) - _CUTTABLE:
             return ""
         tasks = play.get("tasks") or []
         below: dict[str, list[Any]] = {}
@@ -232,9 +276,10 @@ class Stager:
         kept = {key: play[key] for key in (*_FACT_KEYWORDS, "gather_subset", "gather_timeout") if key in play}
         role = patterns.label(pattern)
         stage = model.Stage(self._unique("-", "facts", role, "all"), self._playbook, None, None, role, hosts, 1)
-        return Compiled(stage, kept, pattern, None, ("gather_facts",))
+        return Compiled(stage, kept, pattern, None, True, ("gather_facts",))
 
-    def _cut(self, play: Mapping[str, Any], pattern: str, parts: list[specialising.Part]) -> list[Compiled]:
+    def _cut(self, unrolled: _Play, parts: list[specialising.Part]) -> list[Compiled]:
+        play, pattern = unrolled.play, unrolled.pattern
         found = []
         for part in parts:
             self._given |= dict(part.variables).keys()
@@ -246,19 +291,31 @@ class Stager:
                 release=part.release,
                 step=part.step,
                 role=role,
-                hosts=patterns.hosts_of(self._outputs, where, self._playbook),
+                hosts=patterns.hosts_of(self._groups, where, self._playbook),
                 tasks=specialising.count(part.tasks),
                 residual=part.residual,
             )
-            found.append(Compiled(stage, play, where, part, modules_of(part.tasks)))
+            modules = modules_of(part.tasks)
+            found.append(Compiled(stage, play, where, (part,), False, modules, unrolled.checked))
         return found
 
-    def _whole(self, play: Mapping[str, Any], pattern: str, hosts: tuple[str, ...]) -> list[Compiled]:
+    def _whole(self, unrolled: _Play, parts: list[specialising.Part] | None) -> list[Compiled]:
+        """Return the one stage of a play that stays whole, its loops over includes unrolled where that saves tasks."""
+        play, pattern, hosts = unrolled.play, unrolled.pattern, unrolled.hosts
         sections = _sections(play)
-        tasks = self._expanded(sections, self._playbook, ())
+        if parts is not None and self._changes(unrolled, parts):
+            tasks = self._expanded(
+                [*(play.get("pre_tasks") or []), *(play.get("post_tasks") or [])], self._playbook, ()
+            )
+            tasks += [task for part in parts for task in self._expanded(part.tasks, self._playbook, ())]
+            left = [item for part in parts for item in part.residual]
+            self._given |= {name for part in parts for name, _ in part.variables}
+        else:
+            parts = None
+            tasks = self._expanded(sections, self._playbook, ())
+            left = specialising.residual(tasks, {})
         roles = play.get("roles") or []
-        step = (play.get("vars") or {}).get("step")
-        number = int(str(step)) if re.fullmatch(r"\d+", str(step)) else None
+        number = _step_of(play)
         role = patterns.label(pattern)
         self._stepped = self._stepped or number is not None
         self._given |= {"step"} if number is not None else set()
@@ -267,9 +324,10 @@ class Stager:
             return []
         stage_id = self._unique("-", kind, role, "all")
         modules = (*modules_of(tasks), *(f"role {_role_name(item)}" for item in roles))
-        left = specialising.residual(tasks, {})
-        stage = model.Stage(stage_id, self._playbook, None, number, role, hosts, len(modules), tuple(left))
-        return [Compiled(stage, play, pattern, None, modules)]
+        found = tuple(dict.fromkeys(left))
+        stage = model.Stage(stage_id, self._playbook, None, number, role, hosts, len(modules), found)
+        checked = unrolled.checked and parts is not None
+        return [Compiled(stage, play, pattern, None if parts is None else tuple(parts), True, modules, checked)]
 
     def _kind(self, play: Mapping[str, Any], sections: list[Any], hosts: tuple[str, ...]) -> str:
         """Return what a whole play without a step is, by what it includes and where it stands."""
@@ -317,3 +375,10 @@ def _role_name(item: Any) -> str:
 def _variable_files(play: Mapping[str, Any]) -> set[str]:
     files = play.get("vars_files") or []
     return {str(item) for item in (files if isinstance(files, list) else [files])}
+
+
+def _step_of(play: Mapping[str, Any]) -> int | None:
+    """Return the step among a play's variables."""
+    variables = play.get("vars")
+    step = variables.get("step") if isinstance(variables, Mapping) else None
+    return int(str(step)) if re.fullmatch(r"[0-9]{1,9}", str(step)) else None

@@ -16,7 +16,7 @@ _INCLUDE_ACTIONS = tuple(
 )
 # Keywords of tasks; what is left is the module.
 # fmt: off
-_KEYWORDS = frozenset(
+KEYWORDS = frozenset(
     (
         "action", "any_errors_fatal", "args", "async", "async_val", "become", "become_exe", "become_flags",
         "become_method", "become_user", "block", "changed_when", "check_mode", "collections", "connection",
@@ -149,6 +149,6 @@ def modules_of(tasks: list[Any]) -> tuple[str, ...]:
             value = action.get("module") if isinstance(action, Mapping) else action
             found.append(str(value).split()[0])
             continue
-        names = [key for key in task if key not in _KEYWORDS and not key.startswith("with_")]
+        names = [key for key in task if key not in KEYWORDS and not key.startswith("with_")]
         found.append(names[0] if names else "unknown")
     return tuple(found)

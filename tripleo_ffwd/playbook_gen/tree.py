@@ -32,10 +32,14 @@ class Manifest:
         stages: all stages, playbook by playbook, in order.
         files: ``{path, sha256}`` of every file but the manifest.
         rewritten: what was rewritten, and what should be looked at.
-        modules: module → number of tasks, roles as ``role NAME``.
+        modules: modules that ansible-core doesn't have, and roles (as ``role NAME``) → their tasks,
+            ``[{playbook, stage, task}]``.
+        missing_modules: those of `modules` that Ansible doesn't find; None while nobody has looked.
+        point_of_no_return: ``{playbook, stage, why, tasks}``, see `no_return.find`; None when there is none.
         folded: names, sorted, whose values stand in the playbooks, decided or given by us: loop variables (such as
             ``step`` and ``release``), facts that were known (``releases``), ``tripleo_role_name``. Extra variables of
             these names would outrank what the stages were made with, and must be refused.
+        built: playbooks that the outputs don't have, built from RoleData's task lists in TripleO's documented shape.
         missing_inputs: ``{playbook, what}``: a playbook that stands here can't be started.
     """
 
@@ -48,14 +52,22 @@ class Manifest:
     stages: tuple[Stage, ...]
     files: tuple[Mapping[str, str], ...]
     rewritten: tuple[Note, ...]
-    modules: Mapping[str, int]
+    modules: Mapping[str, list[dict[str, str]]]
+    missing_modules: tuple[str, ...] | None
+    point_of_no_return: Mapping[str, Any] | None
     folded: tuple[str, ...]
+    built: tuple[str, ...]
     missing_inputs: tuple[Mapping[str, str], ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the manifest as manifest.json has it."""
-        found = dataclasses.asdict(self)
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in found.items()}
+        # One level at a time: `asdict` copies each list of hosts, which are long and many.
+        found = {key: list(value) if isinstance(value, tuple) else value for key, value in vars(self).items()}
+        return {
+            **found,
+            "stages": [dict(vars(stage)) for stage in self.stages],
+            "rewritten": [dict(vars(note)) for note in self.rewritten],
+        }
 
 
 @dataclasses.dataclass(frozen=True)

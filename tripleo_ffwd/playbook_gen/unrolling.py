@@ -6,11 +6,12 @@ An include is followed only where that is equal to including it at run time; any
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from tripleo_ffwd.exceptions import UnsupportedConstruct
-from tripleo_ffwd.playbook_gen import conditions, ordering
+from tripleo_ffwd.playbook_gen import conditions, extent, ordering
 from tripleo_ffwd.playbook_gen.atoms import ROLE_VARIABLE, Atom, Guard
 from tripleo_ffwd.playbook_gen.conditions import UNKNOWN
 from tripleo_ffwd.playbook_gen.effects import EVERYTHING, reads_of
@@ -31,10 +32,10 @@ from tripleo_ffwd.playbook_gen.tasks import (
     settle,
 )
 from tripleo_ffwd.playbook_gen.tree import Note
-from tripleo_ffwd.playbook_gen.verdicts import Leaf, is_total, leaves_of, verdict
+from tripleo_ffwd.playbook_gen.verdicts import Leaf, Reads, is_droppable, is_total, leaves_of, verdict, within
 
 # Keywords of an include that following it can keep the meaning of.
-_FOLLOWED = frozenset(("name", "when", "loop", "loop_control", "vars"))
+_FOLLOWED = frozenset(("name", "when", "loop", "loop_control", "vars", "tags"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +48,16 @@ class _Context:
     guards: tuple[Guard, ...] = ()
     static: bool = True
     dynamic: bool = False
+    when: tuple[Any, ...] = ()
+    tags: frozenset[str] = frozenset()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Traits:
+    task: Mapping[str, Any]  # held, so that its id stays its own
+    below: frozenset[str]
+    writes: frozenset[str]
+    beside: bool
 
 
 class Unroller:
@@ -64,14 +75,24 @@ class Unroller:
         self._releases = releases
         self._facts = Facts()
         self._atoms: list[Atom] = []
-        self._hosts: Mapping[str | None, frozenset[str]] = {}
+        self._hosts: dict[str | None, frozenset[str]] = {}
         self._tags: frozenset[str] = frozenset()
         self._guards = 0
-        self._settled: dict[tuple[int, bool], tuple[Any, dict[str, Any]]] = {}
+        self._settled: dict[Any, tuple[Any, dict[str, Any]]] = {}
+        self._traits: dict[tuple[int, str], _Traits] = {}
+        self._beside: dict[str, tuple[str, ...]] = {}
+        self._reads = Reads()
+        self._set_below: dict[str, frozenset[str]] = {}
+        self._given: Mapping[str, Any] = {}
+        self._skipped: str | None = None
+        self._waiting: dict[str, list[Atom]] = {}
+        self._forgotten: list[Atom] = []  # keeps the ids of atoms that are in `leaves` their own
         self._read_below: dict[str, frozenset[str]] = {}
         self.releases: tuple[str, ...] = ()
         self.notes: list[Note] = []
         self.leaves: dict[int, list[Leaf]] = {}
+        self.read_by_dead: frozenset[str] = frozenset()
+        self.dropped = 0
 
     @property
     def folded(self) -> frozenset[str]:
@@ -81,14 +102,17 @@ class Unroller:
     def pass_over(self, play: Mapping[str, Any]) -> None:
         """Forget what a play that stays whole may set."""
         names: set[str] = {ANY_FACT, ANY_VARIABLE} if play.get("roles") else set()
-        for section in ("pre_tasks", "tasks", "post_tasks", "handlers"):
-            names |= self._assigned_by(play.get(section) or [], self._playbook, ())
+        names |= self._assigned_by(_sections(play), self._playbook)
         if ANY_VARIABLE in names:
             names.add(ANY_FACT)
         self._facts.forget(names)
 
     def unroll(
-        self, play: Mapping[str, Any], hosts: tuple[str, ...], roles: Mapping[str, tuple[str, ...]]
+        self,
+        play: Mapping[str, Any],
+        hosts: tuple[str, ...],
+        roles: Mapping[str, frozenset[str]],
+        given: Mapping[str, Any],
     ) -> list[Atom]:
         """Return the play's tasks in the order in which they run; what is known of each is in `leaves`, by its id.
 
@@ -96,19 +120,41 @@ class Unroller:
             play: the play; only its `tasks` are looked at.
             hosts: the hosts that it runs on.
             roles: the roles that it runs on, with their hosts, when a stage may hold one role only; else none.
+            given: variables of the play that may be taken for their values.
 
         Raises:
             UnsupportedConstruct: an include of itself.
             MalformedOutputs: releases that nobody resolves, a role without a task list that is included.
         """
         self._atoms = []
-        self._hosts = {None: frozenset(hosts), **{role: frozenset(found) for role, found in roles.items()}}
+        self._hosts = {None: frozenset(hosts)}
+        self._hosts.update(roles.items())
         self._tags = frozenset(tags_of(play))
         self._facts.enter(hosts)
         self._facts.define((ROLE_VARIABLE,), frozenset(hosts) - {UNDERCLOUD})  # by the inventory
+        self._given = given
+        self._facts.folded |= set(given)
+        self._facts.forget(self._assigned_by(play.get("pre_tasks") or [], self._playbook))
+        self._facts.forget((ANY_FACT, ANY_VARIABLE) if play.get("roles") else ())
+        self._facts.block(self._assigned_by(play.get("handlers") or [], self._playbook))
         self._walk(play.get("tasks") or [], _Context(self._playbook, (), roles=tuple(roles)))
+        self._release(None)
+        self._given = {}
+        self._facts.block(())
+        self._facts.forget(self._assigned_by(play.get("post_tasks") or [], self._playbook))
         self._facts.leave(play)
         return self._atoms
+
+    def assumed(self, play: Mapping[str, Any], name: str) -> bool | None:
+        """Return whether a play's variable may be taken for its value.
+
+        True: nothing before or in the play may set it. None: only roles or files that are not at hand could, before
+        the play: it is to be looked at when the play begins. False: something does, or may do so in the play.
+        """
+        inside = self._assigned_by(_sections(play), self._playbook)
+        if name in inside or {ANY_FACT, ANY_VARIABLE} & inside or play.get("roles") or self._facts.sets(name):
+            return False
+        return None if self._facts.outrank((name,)) else True
 
     def reads_below(self, tasks: list[Any], current: str) -> frozenset[str]:
         """Return what the files that tasks include may read, and so on below."""
@@ -139,11 +185,21 @@ class Unroller:
                 self._keep_include(task, context)
 
     def _plain(self, task: dict[str, Any], context: _Context) -> None:
+        when = conditions.items(task.get("when"))
+        if len(context.roles) > 1 and ROLE_VARIABLE in conditions.names(when) and "register" not in task:
+            chosen = self._chosen([*context.when, *when], context)
+            if len(chosen) == 1 and "block" not in task:
+                # It leaves no trace where it is skipped: a stage of the one role is enough.
+                context = dataclasses.replace(context, role=chosen[0], roles=chosen)
         known = self._known(context)
+        if self._leaves_no_trace(task, context, known):
+            self.read_by_dead |= self._reads.of(task)
+            self.dropped += 1
+            return
         decided = _plain_facts(task, context, known)
         before = self._facts.visible(self._on(context))
         written = self._set_facts(task, decided, known, context) if decided else task
-        settled = settle(written, context.static) if decided else self._settle(task, context.static)
+        settled = _inherit(settle(written, context.static), context) if decided else self._settle(task, context)
         atom = self._emit(settled, context, before)
         leaves = self.leaves[id(atom)]
         if leaves and all(leaf.dead for leaf in leaves):
@@ -157,7 +213,19 @@ class Unroller:
             surely = {name for leaf in leaves if not leaf.doubtful for name in (*leaf.sets, leaf.register) if name}
             self._facts.define(surely, self._on(context))
 
+    def _leaves_no_trace(self, task: Mapping[str, Any], context: _Context, known: Mapping[str, Any]) -> bool:
+        """Return whether a task is skipped on every host, and nobody can tell: most tasks in most steps."""
+        if "block" in task or "register" in task or not (context.when or task.get("when")):
+            return False
+        for guard in context.guards:
+            known = {name: value for name, value in known.items() if name not in dict(guard.vars)}
+        when = [*context.when, *conditions.items(task.get("when"))]
+        defined = self._facts.defined(self._on(context))
+        return verdict(when, within(task, known), defined) is False and is_droppable(task)
+
     def _emit(self, task: Mapping[str, Any], context: _Context, facts: Mapping[str, Any]) -> Atom:
+        facts = {**self._given, **facts}
+        traits = self._traits_of(task, context.file)
         atom = Atom(
             task=task,
             file=context.file,
@@ -167,18 +235,51 @@ class Unroller:
             guards=context.guards,
             shadowed=self._facts.outrank(dict(context.loop_vars)),
             defined=self._facts.defined(self._on(context)),
-            below=self.reads_below([task], context.file),
-            writes=self._assigned_by([task], context.file, ()),
+            below=traits.below,
+            writes=traits.writes,
+            beside=traits.beside,
             dynamic=context.dynamic,
         )
-        self._atoms.append(atom)
-        self.leaves[id(atom)] = leaves_of(atom, self._tags)
+        self.leaves[id(atom)] = leaves = leaves_of(atom, self._tags, self._reads)
+        if self._skipped is None:
+            self._release(context.role)
+            self._atoms.append(atom)
+        elif any(leaf.register or not leaf.droppable for leaf in leaves):
+            self._waiting.setdefault(self._skipped, []).append(atom)
+        else:
+            self._forgotten.append(atom)
         return atom
 
-    def _settle(self, task: dict[str, Any], static: bool) -> dict[str, Any]:
-        key = (id(task), static)
+    def _traits_of(self, task: Mapping[str, Any], file: str) -> _Traits:
+        """Return what holds of a task wherever it stands; the same task comes back for every release, step and role."""
+        key = (id(task), file)
+        if key not in self._traits:
+            self._traits[key] = _Traits(
+                task,
+                self.reads_below([task], file),
+                self._assigned_by([task], file),
+                self._names_beside(task, file),
+            )
+        return self._traits[key]
+
+    def _names_beside(self, value: Any, file: str) -> bool:
+        """Return whether tasks of a file name another one beside it, where Ansible looks for it first."""
+        if file not in self._beside:
+            self._beside[file] = self._program.files_beside(file)
+        names = self._beside[file]
+        text = json.dumps(value, default=str) if names else ""
+        return any(name in text for name in names)
+
+    def _release(self, role: str | None) -> None:
+        """Put what a role skips, or all roles, before the next task that may run there."""
+        for name in list(self._waiting) if role is None else [role]:
+            self._atoms += self._waiting.pop(name, [])
+
+    def _settle(self, task: dict[str, Any], context: _Context) -> dict[str, Any]:
+        key = (id(task), context.static, str(context.when), context.tags)
         if key not in self._settled:
-            self._settled[key] = (task, settle(task, static))  # holding the task keeps its id its own
+            # Holding the task keeps its id its own.
+            self._settled[key] = (task, _inherit(settle(task, context.static), context))
         return self._settled[key][1]
 
     def _on(self, context: _Context) -> frozenset[str]:
@@ -186,7 +287,7 @@ class Unroller:
         return self._hosts[context.role]
 
     def _known(self, context: _Context) -> dict[str, Any]:
-        known = {**self._facts.visible(self._on(context)), **dict(context.loop_vars)}
+        known = {**self._given, **self._facts.visible(self._on(context)), **dict(context.loop_vars)}
         return known if context.role is None else {**known, ROLE_VARIABLE: context.role}
 
     def _set_facts(
@@ -219,40 +320,40 @@ class Unroller:
 
     def _keep_include(self, task: dict[str, Any], context: _Context) -> None:
         include = include_of(task)
-        names = self._assigned_below(include[1], context.file, ()) if include else frozenset()
+        names = self._assigned_below(include[1], context.file) if include else frozenset()
         self._facts.forget(names)
-        self._emit(self._settle(task, context.static), context, self._facts.visible(self._on(context)))
+        self._emit(self._settle(task, context), context, self._facts.visible(self._on(context)))
 
-    def _assigned_below(self, name: str, current: str, seen: tuple[str, ...]) -> frozenset[str]:
+    def _assigned_below(self, name: str, current: str) -> frozenset[str]:
         path = self._program.resolve(name, current)
         if path is None:
             return frozenset((ANY_FACT, ANY_VARIABLE))
-        if path in seen:
-            return frozenset()
-        return self._assigned_by(self._program.tasks[path], path, (*seen, path))
+        if path not in self._set_below:
+            self._set_below[path] = frozenset((ANY_FACT, ANY_VARIABLE))  # for files that include each other
+            self._set_below[path] = self._assigned_by(self._program.tasks[path], path)
+        return self._set_below[path]
 
-    def _assigned_by(self, tasks: list[Any], current: str, seen: tuple[str, ...]) -> frozenset[str]:
+    def _assigned_by(self, tasks: list[Any], current: str) -> frozenset[str]:
         """Return the names that tasks and what they include may set."""
         names = set(assigned_names(tasks))
         for task in flatten(tasks):
             include = include_of(task)
             if include:
-                names |= self._assigned_below(include[1], current, seen)
+                names |= self._assigned_below(include[1], current)
         return frozenset(names)
 
     def _follow(self, task: dict[str, Any], action: str, name: str, context: _Context) -> bool:
         """Unroll an include; return False when it must stay as it is."""
+        loop = loop_key(task)
+        if "{{" in name and loop is None and not is_static(task, context.static):
+            name = conditions.render(name, self._known(context)) or name
         path = self._path(name, context)
         if path is None:
             return False
-        loop = loop_key(task)
         others = set(task) - {include_key(task), loop or ""}
         static = is_static(task, context.static)
         if static:
-            if loop or others - {"name"}:
-                return False
-            self._walk(self._program.tasks[path], self._enter(context, path, static=True))
-            return True
+            return self._import(task, path, context)
         if others - _FOLLOWED or not isinstance(task[include_key(task)], str) or not self._loop_is_plain(task):
             return False
         values = self._loop_values(task, loop, context)
@@ -266,8 +367,49 @@ class Unroller:
         if loop is not None:
             self._facts.folded.add(variable)
         for inner in plans:
+            if len(self._atoms) > extent.MAX_TASKS:
+                raise UnsupportedConstruct(
+                    f"with its loops and includes the play comes to more than {extent.MAX_TASKS} tasks", where=path
+                )
             self._walk(self._program.tasks[path], inner)
         return True
+
+    def _import(self, task: dict[str, Any], path: str, context: _Context) -> bool:
+        """Unroll a file that is read with the playbook: its tasks inherit the import's conditions and tags."""
+        if loop_key(task) or set(task) - {include_key(task), "name", "when", "tags"}:
+            return False
+        if not context.dynamic and self._names_beside(self._program.tasks[path], path):
+            return False  # an include in its directory would find the file, and `--tags` would not find the tasks
+        items = conditions.items(task.get("when"))
+        inner = dataclasses.replace(
+            self._enter(context, path, static=True),
+            when=(*context.when, *items),
+            tags=context.tags | tags_of(task),
+        )
+        chosen = self._chosen(inner.when, context)
+        if ROLE_VARIABLE in conditions.names(items) and len(chosen) == 1 and len(context.roles) > 1:
+            # On the other roles each of the tasks is skipped, and what is skipped may be seen.
+            for role in context.roles:
+                if role not in chosen:
+                    self._walk_skipped(path, dataclasses.replace(inner, role=role, roles=(role,)))
+            inner = dataclasses.replace(inner, role=chosen[0], roles=chosen)
+        self._walk(self._program.tasks[path], inner)
+        return True
+
+    def _walk_skipped(self, path: str, context: _Context) -> None:
+        """Walk tasks that a role's hosts all skip: they wait until the role's next task that may run."""
+        outer = self._skipped
+        self._skipped = context.role
+        self._walk(self._program.tasks[path], context)
+        self._skipped = outer
+
+    def _chosen(self, when: Any, context: _Context) -> tuple[str, ...]:
+        """Return the roles on which a condition may hold."""
+        known, defined = self._known(context), self._facts.defined(self._on(context))
+        items = list(when) if isinstance(when, tuple) else when
+        return tuple(
+            role for role in context.roles if verdict(items, {**known, ROLE_VARIABLE: role}, defined) is not False
+        )
 
     def _path(self, name: str, context: _Context) -> str | None:
         path = self._program.resolve(name, context.file) if name and "{{" not in name else None
@@ -290,7 +432,8 @@ class Unroller:
             return [None]
         known = self._known(context)
         if loop == "with_sequence":
-            return sequence(task[loop])
+            text = task[loop]
+            return sequence(conditions.render(text, known) if isinstance(text, str) else text)
         if loop not in ("loop", "with_items", "with_list"):
             return None
         value = conditions.evaluate_template(task[loop], known)
@@ -304,13 +447,13 @@ class Unroller:
         """Return False when what is included may change the include's own condition and is more than one file."""
         looked_at = conditions.names(conditions.items(task.get("when")))
         nested = any(include_of(inner) for inner in flatten(self._program.tasks[path]))
-        assigned = self._assigned_below(path, "", ())
+        assigned = self._assigned_below(path, "")
         changed = looked_at & assigned or (looked_at and ANY_FACT in assigned)
         return not (changed and (nested or loop_key(task)))
 
     def _decide(self, task: Mapping[str, Any], path: str, context: _Context) -> list[_Context]:
         """Return the contexts in which the file is walked: one, or none when it is left out."""
-        when = task.get("when")
+        when = [*context.when, *conditions.items(task.get("when"))]
         variables = task.get("vars") or {}
         known = self._known(context)
         for name in variables:
@@ -321,16 +464,18 @@ class Unroller:
         if (context.roles and not chosen) or (not context.roles and verdict(when, known, defined) is False):
             return []
         role = context.role
-        if len(chosen) == 1 and (chosen != context.roles or ROLE_VARIABLE in conditions.names(conditions.items(when))):
+        if len(chosen) == 1 and (chosen != context.roles or ROLE_VARIABLE in conditions.names(when)):
             role = chosen[0]
         if role is not None:
             known[ROLE_VARIABLE] = role
         guards = context.guards
         rest = simplify(when, known)
-        if rest or variables:
+        tags = context.tags | tags_of(task)
+        if rest or variables or tags:
             self._guards += 1
             total = all(is_total(item, known, defined) for item in rest)
-            guards = (*guards, Guard(tuple(rest), tuple(variables.items()), path, self._guards, total))
+            guard = Guard(tuple(rest), tuple(variables.items()), path, self._guards, total, tuple(sorted(tags)))
+            guards = (*guards, guard)
         kept = tuple(item for item in context.loop_vars if item[0] not in variables)
         inner = self._enter(context, path, static=False)
         return [dataclasses.replace(inner, role=role, roles=chosen, guards=guards, loop_vars=kept)]
@@ -348,8 +493,22 @@ class Unroller:
 
 def _plain_facts(task: Mapping[str, Any], context: _Context, known: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the facts of a set_fact that every host runs, whatever happens; nothing for any other task."""
-    facts = {} if context.guards else plain_facts(task)
-    return facts if facts and conditions.decide(task.get("when"), known) is True else {}
+    facts = {} if context.guards or context.tags else plain_facts(task)
+    when = [*context.when, *conditions.items(task.get("when"))]
+    return facts if facts and conditions.decide(when, known) is True else {}
+
+
+def _inherit(task: dict[str, Any], context: _Context) -> dict[str, Any]:
+    """Return a task with the conditions and tags of the imports around it."""
+    if context.when:
+        task = {**task, "when": [*context.when, *conditions.items(task.get("when"))]}
+    if context.tags:
+        task = {**task, "tags": sorted(context.tags | tags_of(task))}
+    return task
+
+
+def _sections(play: Mapping[str, Any]) -> list[Any]:
+    return [task for key in ("pre_tasks", "tasks", "post_tasks", "handlers") for task in play.get(key) or []]
 
 
 def _with(loop_vars: tuple[tuple[str, Any], ...], name: str, value: Any) -> tuple[tuple[str, Any], ...]:

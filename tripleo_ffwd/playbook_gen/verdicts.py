@@ -14,7 +14,7 @@ from jinja2 import nodes
 
 from tripleo_ffwd.playbook_gen import conditions
 from tripleo_ffwd.playbook_gen.atoms import ROLE_VARIABLE, Atom
-from tripleo_ffwd.playbook_gen.effects import reads_of
+from tripleo_ffwd.playbook_gen.effects import reads_of, reads_own_result
 from tripleo_ffwd.playbook_gen.facts import tags_of
 from tripleo_ffwd.playbook_gen.tasks import BLOCK_KEYS, assigned_names, include_of, loop_key
 
@@ -38,6 +38,9 @@ class Leaf:
         sets: the facts that it surely sets.
         tags: its tags with those of the blocks around it.
         reads: what it and the blocks around it read.
+        reads_result: its conditions on its result look at what it registers.
+        skip: of a dead task, the condition for which each host skips it: what it registers is the same wherever this
+            is. Empty where hosts may differ, or where more than that is registered.
     """
 
     number: int
@@ -48,6 +51,8 @@ class Leaf:
     sets: frozenset[str]
     tags: frozenset[str]
     reads: frozenset[str]
+    reads_result: bool
+    skip: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,13 +64,30 @@ class _Around:
     doubtful: bool
     tags: frozenset[str]
     reads: frozenset[str]
+    skip: str
 
 
-def leaves_of(atom: Atom, play_tags: frozenset[str] = frozenset()) -> list[Leaf]:
+class Reads:
+    """What tasks read, each task looked at once: the same ones come back for every release, step and role."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Mapping[str, Any], frozenset[str]]] = {}
+
+    def of(self, task: Mapping[str, Any]) -> frozenset[str]:
+        """Return what a task, without those in its blocks, may read."""
+        found = self._known.get(id(task))
+        if found is None:
+            found = self._known[id(task)] = (task, reads_of(task))  # held, so that its id stays its own
+        return found[1]
+
+
+def leaves_of(atom: Atom, play_tags: frozenset[str], reads: Reads) -> list[Leaf]:
     """Return the leaves of an atom's task, in order."""
     ambient = frozenset().union(*(reads_of({"vars": dict(guard.vars)}) for guard in atom.guards if guard.vars))
-    around = _Around(known_of(atom), False, True, True, False, play_tags, ambient)
-    return list(_leaves(atom.task, around, atom.defined, _Counter()))
+    # An include's own tags decide with those of the task: what they are only has to be told apart.
+    tags = play_tags | {f"include {tag}" for guard in atom.guards for tag in guard.tags}
+    around = _Around(known_of(atom), False, True, True, False, tags, ambient, "")
+    return list(_leaves(atom.task, around, atom.defined, _Counter(reads)))
 
 
 def known_of(atom: Atom) -> Mapping[str, Any]:
@@ -144,8 +166,9 @@ def _is_reference(node: nodes.Node | None) -> bool:
 
 
 class _Counter:
-    def __init__(self) -> None:
+    def __init__(self, reads: Reads) -> None:
         self.count = 0
+        self.reads = reads
 
     def next(self) -> int:
         self.count += 1
@@ -158,9 +181,11 @@ def _leaves(task: Mapping[str, Any], around: _Around, defined: frozenset[str], c
     own = verdict(task.get("when"), known, defined)
     dead = around.dead or (own is False and around.total)
     tags = around.tags | tags_of(task)
-    reads = around.reads | reads_of(task)
+    own_reads = counter.reads.of(task)
+    reads = around.reads | own_reads if around.reads else own_reads
+    skip = around.skip or (_first_false(task.get("when"), known) if around.sure and own is False else "")
     if "block" not in task:
-        yield _leaf(number, task, dead, around, own, tags, reads)
+        yield _leaf(number, task, dead, around, own, tags, reads, skip)
         return
     handled = bool(task.get("rescue") or task.get("always"))
     inner = _Around(
@@ -171,6 +196,7 @@ def _leaves(task: Mapping[str, Any], around: _Around, defined: frozenset[str], c
         doubtful=around.doubtful or handled,
         tags=tags,
         reads=reads,
+        skip=skip,
     )
     for key in BLOCK_KEYS:
         # What rescues runs after a failure only; it may not run though its conditions hold.
@@ -187,6 +213,7 @@ def _leaf(
     own: bool | None,
     tags: frozenset[str],
     reads: frozenset[str],
+    skip: str,
 ) -> Leaf:
     register = task.get("register")
     surely = around.sure and own is True and not loop_key(task) and "delegate_facts" not in task
@@ -194,16 +221,28 @@ def _leaf(
     return Leaf(
         number=number,
         dead=dead,
-        droppable=_is_droppable(task),
+        droppable=is_droppable(task),
         doubtful=around.doubtful,
         register=register if isinstance(register, str) else "",
         sets=frozenset(name for name in sets if not name.startswith("*")),
         tags=tags,
         reads=reads,
+        reads_result=reads_own_result(task),
+        skip=skip if dead and not loop_key(task) and not {"delegate_to", "no_log"} & task.keys() else "",
     )
 
 
-def _is_droppable(task: Mapping[str, Any]) -> bool:
+def _first_false(when: Any, known: Mapping[str, Any]) -> str:
+    """Return the first condition that is decided to be false, when all before it are decided to hold."""
+    for item in conditions.items(when):
+        decided = conditions.decide_item(item, known)
+        if decided is not True:
+            return str(item) if decided is False else ""
+    return ""
+
+
+def is_droppable(task: Mapping[str, Any]) -> bool:
+    """Return whether nothing but a variable that it registers could tell that a skipped task is not there."""
     include = include_of(task)
     if include is not None and include[0] != "include_tasks":
         return False

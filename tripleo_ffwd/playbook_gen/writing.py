@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from tripleo_ffwd.exceptions import WriteRefused
 from tripleo_ffwd.files import sync_dir
@@ -82,20 +82,22 @@ def _ours(directory: Path) -> set[str]:
 
 
 def _fill(tree: PlaybookTree, root: Path) -> None:
-    directories = {root}
-    for path, text in (*tree.files, (manifest.MANIFEST, manifest.dump(tree.manifest))):
-        target = root / path
-        for parent in reversed(target.relative_to(root).parents):
-            made = root / parent
-            made.mkdir(mode=0o700, exist_ok=True, parents=True)
-            directories.add(made)
-        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(text.encode("utf-8"))
-            stream.flush()
-            os.fsync(stream.fileno())
-    for made in directories:
-        sync_dir(made)
+    files = (*tree.files, (manifest.MANIFEST, manifest.dump(tree.manifest)))
+    directories = sorted({parent for path, _ in files for parent in PurePosixPath(path).parents})
+    for parent in directories:
+        (root / parent).mkdir(mode=0o700, exist_ok=True)
+    for path, text in files:
+        # Plain calls: there are some files for each server.
+        descriptor = os.open(f"{root}/{path}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            data = memoryview(text.encode("utf-8"))
+            while data:
+                data = data[os.write(descriptor, data) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    for parent in directories:
+        sync_dir(root / parent)
 
 
 def _switch(new: Path, directory: Path, old: Path) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from tripleo_ffwd.ansible_run.events import HIDDEN, Progress, describe
 from tripleo_ffwd.ansible_run.tree import StagePlan
+from tripleo_ffwd.model import GATE_TASK
 
 ONE = StagePlan("ocata/step1/Controller/all", ("ctl-0", "ctl-1"), 2)
 TWO = StagePlan("ocata/step2/Controller/all", ("ctl-0", "ctl-1"), 1)
@@ -81,6 +82,19 @@ def test_gate_is_the_message_and_not_the_failed_task() -> None:
     feed(watched, stats(failures={"ctl-0": 1, "ctl-1": 1}))
     assert [failed.host for failed in watched.failed] == ["ctl-1"]
     assert watched.gate_message == "ctl-1 did not finish"
+
+
+def test_gate_at_the_end_of_a_stage_is_no_task_of_it() -> None:
+    watched = progress()
+    feed(watched, play(ONE.id), task("failed", "ctl-0", "try", res={"msg": "x"}), task("start", "ctl-0", "rescue"))
+    feed(watched, task("ok", "ctl-0", "rescue"), task("failed", "ctl-1", "stop", res={"msg": "x"}))
+    gate = task("failed", "ctl-0", GATE_TASK, res={"msg": "ctl-1 did not finish"})
+    assert feed(watched, task("start", "ctl-0", GATE_TASK), gate) == []
+    # Ansible counts the gate's failure for the host that looked, whose own was rescued.
+    feed(watched, stats(failures={"ctl-0": 1, "ctl-1": 1}))
+    assert [(failed.host, failed.task) for failed in watched.failed] == [("ctl-1", "stop")]
+    assert watched.gate_message == "ctl-1 did not finish"
+    assert watched.unfinished[0] == ONE.id
 
 
 def test_play_that_matches_no_host_finishes_nothing() -> None:

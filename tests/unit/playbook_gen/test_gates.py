@@ -14,7 +14,7 @@ import pytest
 from tripleo_ffwd.playbook_gen import pipeline, writing
 from tripleo_ffwd.playbook_gen.options import GenerateOptions
 
-ACTIONS = Path(__file__).parents[2] / "differential" / "action_plugins"
+ACTIONS = Path(__file__).parent / "action_plugins"
 LOCAL = {"all": {"vars": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}}}
 REFUSING = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
 

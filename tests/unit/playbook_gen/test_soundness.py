@@ -69,7 +69,6 @@ def test_a_fact_of_a_play_before_is_known(outputs: dict[str, Any]) -> None:
     "between",
     [
         on("overcloud", fact("new")),
-        on("overcloud", {"include_tasks": "set_tasks.yaml"}),
         on("overcloud", {"block": [{"command": "echo", "register": "mode"}]}),
         on("overcloud", {"action": "set_fact mode=new"}),
         on("overcloud", {"ansible.legacy.set_fact": {"mode": "new"}}),
@@ -83,8 +82,6 @@ def test_a_fact_of_a_play_before_is_known(outputs: dict[str, Any]) -> None:
         on("overcloud", post_tasks=[fact("new")]),
         on("overcloud", handlers=[{"name": "h", **fact("new")}]),
         on("overcloud", roles=["thing"]),
-        on("overcloud", fact("new"), loop("hello_tasks.yaml", 0), serial=1),
-        on("overcloud", {"command": "echo", "notify": "h"}, fact("new"), loop("hello_tasks.yaml", 0)),
         on("Controller", fact("new"), loop("hello_tasks.yaml", 0)),
         on("overcloud", fact("new"), loop("hello_tasks.yaml", 0), tags="sometimes"),
         on("overcloud", fact("new"), loop("hello_tasks.yaml", 0), tags=["always", "sometimes"]),
@@ -93,6 +90,23 @@ def test_a_fact_of_a_play_before_is_known(outputs: dict[str, Any]) -> None:
 )
 def test_a_fact_that_may_have_changed_is_left_to_the_run(outputs: dict[str, Any], between: dict[str, Any]) -> None:
     assert last_tasks(outputs, [OLD, between, READ]) == ["when old", "when new"]
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        on("overcloud", {"include_tasks": "set_tasks.yaml"}),
+        on("overcloud", fact("new"), loop("hello_tasks.yaml", 0), serial=1),
+        on("overcloud", {"command": "echo", "notify": "h"}, fact("new"), loop("hello_tasks.yaml", 0)),
+    ],
+)
+def test_a_fact_that_a_play_surely_changes_is_known_anew(outputs: dict[str, Any], between: dict[str, Any]) -> None:
+    assert last_tasks(outputs, [OLD, between, READ]) == ["when new"]
+
+
+def test_a_fact_that_a_handler_may_set_is_not_known_in_its_play(outputs: dict[str, Any]) -> None:
+    play = on("overcloud", fact("new"), loop("hello_tasks.yaml", 0), handlers=[{"name": "h", **fact("old")}])
+    assert last_tasks(outputs, [OLD, play, READ]) == ["when old", "when new"]
 
 
 def test_a_fact_of_one_role_is_known_on_its_hosts_only(outputs: dict[str, Any]) -> None:
@@ -155,18 +169,30 @@ def test_known_host_patterns_are_those_of_ansible(outputs: dict[str, Any], patte
 def test_a_gate_looks_at_the_undercloud_though_the_pattern_leaves_it_out(outputs: dict[str, Any]) -> None:
     plays, _ = compile_upgrade(outputs, [on("all:!undercloud", {"command": "echo"}), READ])
     (gate,) = [play for name, play in plays.items() if name.startswith("gate")]
-    assert gate["hosts"] == "undercloud:ctl-0:ctl-1:cmp-0:cmp-1:!ffwd_unselected"
+    assert gate["hosts"] == "undercloud:all:!ffwd_unselected"
 
 
-def test_phase_upgrade_leaves_out_localhost_and_refuses_what_mixes(outputs: dict[str, Any]) -> None:
+def test_phase_upgrade_leaves_out_the_work_on_the_undercloud(outputs: dict[str, Any]) -> None:
     plays, _ = compile_upgrade(outputs, [on("localhost", {"command": "echo"}), READ], "upgrade")
     assert list(plays) == ["-/step1/overcloud/all"]
     harmless = on("all", {"include_vars": "global_vars.yaml"})
-    assert "-/facts/all/all" in compile_upgrade(outputs, [harmless, READ], "upgrade")[0]
-    for mixed in (on("all", {"command": "echo"}), on("undercloud:Compute", roles=["thing"])):
-        with pytest.raises(UnsupportedConstruct, match="works on the undercloud and on roles"):
-            compile_upgrade(outputs, [mixed, READ], "upgrade")
-        assert compile_upgrade(outputs, [mixed, READ])  # all phases at once leave nothing out
+    plays, _ = compile_upgrade(outputs, [harmless, READ], "upgrade")
+    assert plays["-/facts/all/all"]["hosts"] == "all:!ffwd_unselected"
+    for mixed, rest in ((on("all", {"command": "echo"}), "all"), (on("undercloud:Compute", roles=["x"]), "Compute")):
+        first, gate, *_ = compile_upgrade(outputs, [mixed, READ], "upgrade")[0].values()
+        assert first["hosts"].endswith(f"{rest}:!undercloud:!ffwd_unselected")
+        assert gate["hosts"].startswith("undercloud:")
+        first = next(iter(compile_upgrade(outputs, [mixed, READ])[0].values()))
+        assert "!undercloud" not in first["hosts"]  # all phases at once leave nothing out
+
+
+def test_facts_are_gathered_again_after_they_were_cleared(outputs: dict[str, Any]) -> None:
+    clear = on("overcloud", {"meta": "clear_facts"})
+    plays, _ = compile_upgrade(outputs, [{**clear, "gather_facts": True}, {**READ, "gather_facts": True}])
+    assert [name for name in plays if "/facts/" in name and not name.startswith("gate")] == [
+        "-/facts/overcloud/all",
+        "-/facts/all/all",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -186,8 +212,8 @@ def test_a_play_with_what_hides_its_tasks_is_not_cut(outputs: dict[str, Any], hi
     play = yaml.safe_load(outputs["RoleConfig"]["upgrade_steps_playbook"])[0]
     plays, _ = compile_upgrade(outputs, [play])
     assert [name for name in plays if not name.startswith("gate")] == ["-/facts/overcloud/all", "-/pre/overcloud/all"]
-    (task,) = plays["-/pre/overcloud/all"]["tasks"]
-    assert task["with_sequence"] == "start=0 end=5"
+    tasks = plays["-/pre/overcloud/all"]["tasks"]
+    assert [task["vars"]["step"] for task in tasks] == [str(step) for step in range(6)]  # unrolled within the play
 
 
 @pytest.mark.parametrize(
@@ -213,7 +239,15 @@ def test_only_a_guard_that_needs_the_bootstrap_node_is_labelled_so(
 
 def test_the_manifest_names_what_was_folded_or_given(outputs: dict[str, Any]) -> None:
     found = pipeline.compile_playbooks(outputs, GenerateOptions(phase="run")).manifest["folded"]
-    assert found == ["ffu_packages_apply", "ffu_releases", "release", "releases", "step", "tripleo_role_name"]
+    assert found == [
+        "ffu_packages_apply",
+        "ffu_releases",
+        "mixed",
+        "release",
+        "releases",
+        "step",
+        "tripleo_role_name",
+    ]
     outputs["RoleConfig"]["upgrade_steps_playbook"] = [OLD, READ]
     outputs["RoleConfig"] |= {"hello_tasks": [{"command": "echo"}], "mode_tasks": MODES}
     found = pipeline.compile_playbooks(outputs, GenerateOptions(phase="upgrade")).manifest["folded"]
