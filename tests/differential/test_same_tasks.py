@@ -1,88 +1,103 @@
-"""The same overcloud run by real Ansible twice: the templates' own tree and ours; per host the same tasks."""
+"""The same overcloud run by real Ansible twice: the templates' own tree and ours; per host the same tasks.
+
+`make test` takes one seed; FFWD_TEST_DIFFERENTIAL=all (`make test-differential`) takes more, on all of the overcloud.
+"""
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import support
 import yaml
+from differential import compare
+from differential.compare import Ansible, Trees
 
-from tripleo_ffwd.playbook_gen import pipeline, writing
-from tripleo_ffwd.playbook_gen.options import GenerateOptions
+DATA = Path(__file__).parents[1] / "unit" / "playbook_gen" / "data" / "small_outputs.yaml"
+ALL = os.environ.get("FFWD_TEST_DIFFERENTIAL") == "all"
+FAST_FORWARD = "fast_forward_upgrade_playbook.yaml"
+UPGRADE = "upgrade_steps_playbook.yaml"
+DEPLOY = "deploy_steps_playbook.yaml"
+POST = "post_upgrade_steps_playbook.yaml"
 
-HERE = Path(__file__).parent
-DATA = HERE.parent / "unit" / "playbook_gen" / "data" / "small_outputs.yaml"
-LOCAL = {"all": {"vars": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}}}
-
-
-def write_templates_tree(outputs: dict[str, Any], root: Path) -> None:
-    """What config-download writes, with `include` and the releases in the form that today's Ansible takes."""
-    for role, data in outputs["RoleData"].items():
-        (root / role).mkdir(parents=True)
-        for key, value in data.items():
-            if key.endswith("_tasks"):
-                (root / role / f"{key}.yaml").write_text(yaml.safe_dump(_step_sorted(key, value or [])))
-    for key, value in outputs["RoleConfig"].items():
-        text = value if isinstance(value, str) else yaml.safe_dump(value, sort_keys=False)
-        text = text.replace("- include:", "- include_tasks:")
-        text = text.replace("releases | difference( releases | last )", "releases[:-1]")
-        (root / f"{key}.yaml").write_text(text)
-
-
-def _step_sorted(key: str, tasks: list[Any]) -> list[Any]:
-    def step(task: dict[str, Any]) -> int:
-        when = task.get("when")
-        for item in when if isinstance(when, list) else [when]:
-            for marker in ("step|int == ", "step == "):
-                if marker in str(item) and str(item).split(marker)[1][:1].isdigit():
-                    return int(str(item).split(marker)[1][0])
-        return -1
-
-    return sorted(tasks, key=step) if "upgrade_tasks" in key else tasks
+# What takes time is the templates' skips: two controllers, so that one is not the bootstrap node, and one of each else.
+BLACKLIST = ["", "", "overcloud-controller-2", "", "overcloud-compute-1", ""]
+SOME: list[tuple[str, str, dict[str, Any]]] = [
+    (FAST_FORWARD, "1", {}),
+    (POST, "1", {}),
+    (DEPLOY, "1", {"tags": "host_prep_steps,step1"}),
+]
+MORE: list[tuple[str, str, dict[str, Any]]] = [
+    *((playbook, seed, {}) for playbook in (FAST_FORWARD, UPGRADE, POST, DEPLOY) for seed in ("2", "3", "4")),
+    (UPGRADE, "1", {}),
+    (UPGRADE, "5", {"skip_tags": "validation,pre-upgrade"}),
+    (UPGRADE, "5", {"tags": "common,pre-upgrade"}),
+    (UPGRADE, "6", {"skip_tags": "common"}),
+    (UPGRADE, "7", {"tags": "always"}),
+    (FAST_FORWARD, "5", {"tags": "common"}),
+    (FAST_FORWARD, "6", {"skip_tags": "common"}),
+    (FAST_FORWARD, "7", {"extra_vars": {"httpd_running": True, "cinder_api_enabled": False}}),
+    (UPGRADE, "8", {"extra_vars": {"skip_package_update": True, "mysql_containerized": False}}),
+]
+UNSELECTING = ("common", "always", "common,pre-upgrade")
 
 
-def run(tree: Path, playbook: str, inventory: Path, tmp_path: Path) -> list[Any]:
-    record = tmp_path / f"{tree.name}-{playbook}.jsonl"
-    local = tmp_path / "local.yaml"
-    local.write_text(json.dumps(LOCAL))
-    environment = {
-        **os.environ,
-        "ANSIBLE_CALLBACK_PLUGINS": str(HERE),
-        "ANSIBLE_CALLBACKS_ENABLED": "recorder",
-        "ANSIBLE_ACTION_PLUGINS": str(HERE / "action_plugins"),
-        "ANSIBLE_HOME": str(tmp_path / "home"),
-        "ANSIBLE_LOCALHOST_WARNING": "0",
-        "RECORD_TO": str(record),
-    }
-    command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(inventory), "-i", str(local)]
-    done = subprocess.run(
-        [*command, str(tree / playbook)], env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return [json.loads(line) for line in record.read_text().splitlines()]
+@pytest.fixture(scope="module")
+def reference(ansible: Ansible, tmp_path_factory: pytest.TempPathFactory) -> Trees:
+    outputs = support.queens_outputs()
+    outputs["BlacklistedHostnames"] = BLACKLIST
+    return compare.write_trees(outputs, tmp_path_factory.mktemp("reference"), ansible)
 
 
-def by_host(records: list[Any]) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = {}
-    for host, *rest in records:
-        found.setdefault(host, []).append(rest)
-    return found
+@pytest.mark.parametrize(("playbook", "seed", "selection"), [*SOME, *(MORE if ALL else [])])
+def test_a_real_overcloud_runs_the_same_tasks(
+    playbook: str, seed: str, selection: dict[str, Any], reference: Trees, ansible: Ansible
+) -> None:
+    run = compare.compare_trees(reference, playbook, seed, ansible, arguments=compare.arguments_of(**selection))
+    assert run.code == 0
+    # Nothing below an untagged include is selected by a tag of its own.
+    assert (sum(event[0] == "run" for event in run.events) > 10) == (selection.get("tags") not in UNSELECTING)
 
 
-@pytest.mark.parametrize("playbook", ["fast_forward_upgrade_playbook.yaml", "upgrade_steps_playbook.yaml"])
-def test_every_host_runs_the_same_tasks_in_the_same_order(playbook: str, tmp_path: Path) -> None:
+def test_a_step_playbook_runs_the_same_tasks_on_a_single_controller(ansible: Ansible, tmp_path: Path) -> None:
+    outputs = support.queens_outputs()
+    outputs["BlacklistedHostnames"] = ["", "overcloud-controller-1", *BLACKLIST[2:]]
+    trees = compare.write_trees(outputs, tmp_path, ansible)
+    # As tripleoclient's --skip-tags has it.
+    skipped = compare.arguments_of(skip_tags="validation,pre-upgrade")
+    run = compare.compare_trees(trees, UPGRADE, "9", ansible, arguments=skipped)
+    assert run.code == 0 and len(run.events) > 300
+
+
+@pytest.mark.parametrize("playbook", [FAST_FORWARD, UPGRADE, POST, DEPLOY])
+@pytest.mark.parametrize("seed", ["1", "2"] if ALL else ["1"])
+def test_a_small_overcloud_runs_the_same_tasks(playbook: str, seed: str, each_ansible: Ansible, tmp_path: Path) -> None:
     outputs = yaml.safe_load(DATA.read_text())
-    outputs["BlacklistedHostnames"] = ["ctl-2", "cmp-1"]  # few hosts: what takes time is the templates' skips
-    theirs, ours = tmp_path / "theirs", tmp_path / "ours"
-    write_templates_tree(outputs, theirs)
-    writing.write_tree(pipeline.compile_playbooks(outputs, GenerateOptions()), ours)
-    expected = by_host(run(theirs, playbook, ours / "inventory.yaml", tmp_path))
-    found = by_host(run(ours, playbook, ours / "inventory.yaml", tmp_path))
-    assert sorted(found) == sorted(expected) == ["cmp-0", "ctl-0", "ctl-1"]
-    for host, tasks in expected.items():
-        assert found[host] == tasks, host
+    trees = compare.write_trees(outputs, tmp_path, each_ansible)
+    run = compare.compare_trees(trees, playbook, seed, each_ansible)
+    hosts = {event[1] for event in run.events} - {"undercloud"}
+    assert run.code == 0 and hosts <= {"cmp-0", "cmp-1", "ctl-0", "ctl-1"} and "ctl-0" in hosts
+
+
+@pytest.mark.parametrize("selection", [{"skip_tags": "common"}, {"tags": "common"}])
+def test_tags_select_the_same_tasks(selection: dict[str, Any], ansible: Ansible, tmp_path: Path) -> None:
+    trees = compare.write_trees(yaml.safe_load(DATA.read_text()), tmp_path, ansible)
+    run = compare.compare_trees(trees, UPGRADE, "1", ansible, arguments=compare.arguments_of(**selection))
+    names = {event[2] for event in run.events}
+    assert run.code == 0 and "upgrade in step 2" not in names and bool(names) == ("skip_tags" in selection)
+
+
+@pytest.mark.parametrize("failing", ["in every step", "sees the loop's step"])
+def test_a_failure_comes_after_the_same_tasks(failing: str, ansible: Ansible, tmp_path: Path) -> None:
+    """What happens after a failure is policy; until then it is the templates' order, host by host."""
+    outputs = yaml.safe_load(DATA.read_text())
+    playbook = FAST_FORWARD if failing == "in every step" else UPGRADE
+    for tasks in outputs["RoleData"]["Controller"].values():
+        for task in tasks if isinstance(tasks, list) else []:
+            if task.get("name") == failing:
+                task["failed_when"] = True
+    trees = compare.write_trees(outputs, tmp_path, ansible)
+    run = compare.compare_trees(trees, playbook, "1", ansible, survive=False)
+    assert run.code == 2

@@ -1,0 +1,126 @@
+"""Overclouds of other shapes and releases than the reference: all compile, load in Ansible, and lose no task.
+
+The templates come from the package index; without it everything here is skipped. One shape runs always, all of them
+with FFWD_TEST_SHAPES=all (`make test-templates`).
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import support
+from differential import classic
+from overclouds import accounting, sdist, shapes
+
+from tripleo_ffwd.playbook_gen import pipeline, writing
+from tripleo_ffwd.playbook_gen.options import GenerateOptions
+from tripleo_ffwd.playbook_gen.tree import PlaybookTree
+
+PLAYBOOKS = (
+    "fast_forward_upgrade_playbook.yaml",
+    "upgrade_steps_playbook.yaml",
+    "deploy_steps_playbook.yaml",
+    "post_upgrade_steps_playbook.yaml",
+)
+_ALL = os.environ.get("FFWD_TEST_SHAPES") == "all"
+NAMES = tuple(shapes.SHAPES) if _ALL else ("baremetal",)
+CURRENT = str(Path(sys.executable).parent / "ansible-playbook")
+OLDEST = os.environ.get("FFWD_TEST_ANSIBLE_PLAYBOOK", "")
+
+
+@functools.cache
+def _evaluated(name: str) -> dict[str, Any] | sdist.Unavailable:
+    try:
+        return shapes.settled(name)
+    except sdist.Unavailable as error:
+        return error
+
+
+def outputs_of(name: str) -> dict[str, Any]:
+    found = _evaluated(name)
+    if isinstance(found, sdist.Unavailable):
+        pytest.skip(f"SKIPPED, not done: {found}")
+    return found
+
+
+@functools.cache
+def compiled(name: str) -> PlaybookTree:
+    return pipeline.compile_playbooks(outputs_of(name), GenerateOptions(phase=shapes.SHAPES[name].phase))
+
+
+def _hosts(outputs: dict[str, Any]) -> dict[str, str]:
+    """Return the first host of each role."""
+    return {role: nets["canonical"][0].split(".")[0] for role, nets in outputs["RoleNetHostnameMap"].items()}
+
+
+def _role_files(tree: PlaybookTree) -> set[str]:
+    """Return the task files of roles that a tree names, whichever the role."""
+    names = {name for _, text in tree.files for name in re.findall(r"tasks_from: (\S+)", text)}
+    return {name if name.endswith((".yml", ".yaml")) else f"{name}.yml" for name in names}
+
+
+@pytest.mark.skipif(not _ALL, reason="one of the slow ones: make test-templates")
+def test_the_evaluated_outputs_are_those_of_a_real_stack() -> None:
+    """The real stack's templates were a little newer: what did not change between them is the same to the letter."""
+    real, found = support.queens_outputs(), outputs_of("reference")
+    assert found["EnabledServices"] == real["EnabledServices"]
+    playbooks = [key for key in real["RoleConfig"] if key.startswith(("fast_forward", "upgrade", "post_up", "pre_up"))]
+    assert {key: found["RoleConfig"][key] for key in playbooks} == {key: real["RoleConfig"][key] for key in playbooks}
+    for role in real["RoleData"]:
+        for key, added in (("fast_forward_upgrade_tasks", 1), ("fast_forward_post_upgrade_tasks", 0)):
+            ours = [(task.get("name"), task.get("when")) for task in found["RoleData"][role][key]]
+            theirs = iter([(task.get("name"), task.get("when")) for task in real["RoleData"][role][key]])
+            assert all(task in theirs for task in ours), (role, key)  # in this order
+            assert len(real["RoleData"][role][key]) - len(ours) <= added
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_task_that_release_step_and_role_leave_is_there_in_order(name: str, tmp_path: Path) -> None:
+    outputs, tree = outputs_of(name), compiled(name)
+    theirs, ours = tmp_path / "theirs", tmp_path / "ours"
+    classic.write_tree(shapes.as_written(name), theirs, tree.manifest["task_order"])
+    writing.write_tree(tree, ours)
+    counts = {}
+    shipped = [name for name in PLAYBOOKS if (theirs / name).is_file() and (ours / name).is_file()]
+    for playbook in shipped:
+        for role, host in _hosts(outputs).items():
+            expected = accounting.instances(theirs, playbook, host, role)
+            assert accounting.instances(ours, playbook, host, role) == expected, (playbook, role)
+            counts[playbook, role] = len(expected)
+    assert all(any(counts[playbook, role] for role in outputs["RoleData"]) for playbook in shipped), counts
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("program", [CURRENT, OLDEST], ids=["newest", "oldest"])
+def test_ansible_loads_every_playbook(name: str, program: str, tmp_path: Path) -> None:
+    if not program:
+        pytest.skip("FFWD_TEST_ANSIBLE_PLAYBOOK names no second ansible-playbook")
+    tree = compiled(name)
+    writing.write_tree(tree, tmp_path / "tree")
+    library, roles = tmp_path / "library", tmp_path / "roles"
+    library.mkdir()
+    for needed in tree.manifest["modules"]:  # what the manifest says is needed must be enough
+        if needed.startswith("role "):
+            tasks = roles / needed.removeprefix("role ") / "tasks"
+            tasks.mkdir(parents=True)
+            for file in _role_files(tree):
+                (tasks / file).touch()
+        else:
+            (library / f"{needed.rpartition('.')[2]}.py").write_text("#!/usr/bin/python\n")
+    environment = {
+        **os.environ,
+        "ANSIBLE_HOME": str(tmp_path / "home"),
+        "ANSIBLE_LIBRARY": str(library),
+        "ANSIBLE_ROLES_PATH": str(roles),
+    }
+    playbooks = [str(tmp_path / "tree" / name) for name in PLAYBOOKS if (tmp_path / "tree" / name).is_file()]
+    command = [program, "--syntax-check", "-i", str(tmp_path / "tree" / "inventory.yaml"), *playbooks]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
