@@ -1,76 +1,113 @@
-"""`make bench`: prints ratios measured side by side in one run, with the machine and the versions."""
+"""`make bench`: prints ratios measured side by side in one run, with the machine, its load and the versions."""
 
 from __future__ import annotations
 
+import argparse
 import importlib.metadata
-import json
 import os
 import platform
-import statistics
+import shutil
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from tripleo_ffwd.playbook_gen import pipeline, writing
-from tripleo_ffwd.playbook_gen.options import GenerateOptions
+from benchmarks import classic, execution, generation, heat_calls, measuring
 
-SAMPLE = Path(__file__).parents[1] / "tests/unit/embedded/samples/prepare_outputs.json"
-ROUNDS = 5
-
-
-def cpu_seconds(function: Callable[[], object]) -> float:
-    """Median of the CPU time of some rounds."""
-    taken = []
-    for _ in range(ROUNDS):
-        began = time.process_time()
-        function()
-        taken.append(time.process_time() - began)
-    return statistics.median(taken)
-
-
-def instances(outputs: dict, manifest: dict) -> tuple[int, int]:
-    """Task instances of the fast forward upgrade on all hosts: the templates' loops against our stages.
-
-    In the templates' own playbook each role's whole list is gone through in steps 0 to 3 on every host, and in steps 4
-    to 9 on the bootstrap node, for each release but the last.
-    """
-    hosts = {role: len(found["canonical"]) for role, found in outputs["RoleNetHostnameMap"].items()}
-    releases = len(manifest["releases"]) - 1
-    theirs = 0
-    for role, data in outputs["RoleData"].items():
-        length = len(data["fast_forward_upgrade_tasks"])
-        theirs += releases * length * (4 * hosts[role] + (6 if role == "Controller" else 0))
-    ours = 0
-    for stage in manifest["stages"]:
-        if stage["release"] and stage["step"] is not None:
-            bootstrap = stage["id"].endswith("/bootstrap")
-            on = (1 if stage["role"] == "Controller" else 0) if bootstrap else len(stage["hosts"])
-            ours += stage["tasks"] * on
-    return theirs, ours
+_SECTIONS = ("generation", "heat", "execution")
+Target = tuple[str, str, str, bool | None]
 
 
 def main() -> None:
-    raw = json.loads(SAMPLE.read_text(encoding="utf-8"))
-    outputs = {item["output_key"]: item["output_value"] for item in raw} if isinstance(raw, list) else raw
-    options = GenerateOptions(phase="run")
-    tree = pipeline.compile_playbooks(outputs, options)
-    compiling = cpu_seconds(lambda: pipeline.compile_playbooks(outputs, options))
+    """Run what the command line names, all of it by default; exit with 1 when a target is missed."""
+    options = _options()
+    classic.CACHE.mkdir(exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix="run-", dir=classic.CACHE))
+    targets: list[Target] = []
+    parts: dict[str, Callable[[argparse.Namespace, Path], list[Target]]]
+    parts = {"generation": _generation, "heat": _heat, "execution": _execution}
+    try:
+        _say(_machine(options.ansible_playbook))
+        for name in _SECTIONS:
+            if name in options.sections:
+                targets += parts[name](options, work)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    _say(["", "Targets", *_verdicts(targets)] if targets else [])
+    sys.exit(1 if any(reached is False for *_, reached in targets) else 0)
 
-    def write() -> None:
-        with tempfile.TemporaryDirectory() as scratch:
-            writing.write_tree(tree, Path(scratch) / "tree")
 
-    writing_seconds = cpu_seconds(write)
-    theirs, ours = instances(outputs, tree.manifest)
-    load = os.getloadavg()[0]
-    print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores, load {load:.1f}")
-    print(", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("ansible-core", "PyYAML", "Jinja2")))
-    print(
-        f"demo overcloud, phase run: compile {compiling:.3f} CPU s, "
-        f"write {len(tree.files)} files {writing_seconds:.3f} CPU s"
+def _options() -> argparse.Namespace:
+    beside = str(Path(sys.executable).parent / "ansible-playbook")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("sections", nargs="*", help=f"any of {', '.join(_SECTIONS)}; default: all")
+    parser.add_argument("--hosts", default="10,30", help="numbers of hosts for the execution; default %(default)s")
+    parser.add_argument("--servers", default="10,100,1000,5000", help="numbers of servers; default %(default)s")
+    parser.add_argument("--ansible-playbook", default=beside, help="the program to measure; default: %(default)s")
+    options = parser.parse_args()
+    options.sections = options.sections or list(_SECTIONS)
+    if set(options.sections) - set(_SECTIONS):
+        parser.error(f"sections are {', '.join(_SECTIONS)}")
+    return options
+
+
+def _say(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line, flush=True)
+
+
+def _machine(program: str) -> Iterator[str]:
+    models = [line for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines() if line.startswith("model name")]
+    model = models[0].partition(":")[2].strip() if models else platform.processor()
+    load = " ".join(f"{value:.1f}" for value in os.getloadavg())
+    yield f"{platform.platform()}, {os.cpu_count()} x {model}, load {load}"
+    core = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout.splitlines()[:1]
+    names = ("tripleo-ffwd", "PyYAML", "Jinja2", "python-heatclient")
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in names]
+    yield ", ".join([f"Python {platform.python_version()}", *core, *versions])
+
+
+def _section(title: str) -> float:
+    _say(["", f"{title} (load {os.getloadavg()[0]:.1f})"])
+    return time.monotonic()
+
+
+def _generation(options: argparse.Namespace, work: Path) -> list[Target]:
+    _section("Generation: the reference overcloud with more servers, 20 deployments each, no Heat in it")
+    comparison = generation.Comparison(work / "generation")
+    for servers in options.servers.split(","):
+        comparison.run(int(servers))
+    _say(comparison.lines())
+    return list(comparison.targets())
+
+
+def _heat(_: argparse.Namespace, __: Path) -> list[Target]:
+    _section("Heat calls")
+    _say(heat_calls.report())
+    return list(getattr(heat_calls, "targets", list)())
+
+
+def _execution(options: argparse.Namespace, work: Path) -> list[Target]:
+    hosts = [int(number) for number in options.hosts.split(",")]
+    roles = "; ".join(str(generation.overcloud.counts(number)) for number in hosts)
+    _section(f"Execution: ansible-playbook and its children, modules that answer at once, 25 forks; hosts {roles}")
+    comparison = execution.Comparison(work / "execution", options.ansible_playbook)
+    for number in hosts:
+        comparison.run("fast_forward_upgrade", number)
+    for playbook in ("upgrade_steps", "deploy_steps", "post_upgrade_steps"):
+        comparison.run(playbook, hosts[0])
+    _say(comparison.lines())
+    return list(comparison.targets())
+
+
+def _verdicts(targets: list[Target]) -> Iterator[str]:
+    words = {True: "met", False: "MISSED", None: "not measured"}
+    yield measuring.table(
+        ["target", "to reach", "found", ""],
+        [[what, least, found, words[reached]] for what, least, found, reached in targets],
     )
-    print(f"task instances on all hosts: the templates' loops {theirs}, ours {ours}, ratio {theirs / ours:.1f}")
 
 
 if __name__ == "__main__":
