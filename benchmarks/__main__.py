@@ -85,8 +85,9 @@ def _generation(options: argparse.Namespace, work: Path) -> list[Target]:
 
 def _heat(_: argparse.Namespace, __: Path) -> list[Target]:
     _section("Heat calls")
-    _say(heat_calls.report())
-    return list(getattr(heat_calls, "targets", list)())
+    comparison = heat_calls.compare()
+    _say(comparison.lines())
+    return list(comparison.targets())
 
 
 def _execution(options: argparse.Namespace, work: Path) -> list[Target]:

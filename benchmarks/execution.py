@@ -128,17 +128,16 @@ class Comparison:
         self.rows: list[Row] = []
 
     def run(self, playbook: str, hosts: int) -> None:
-        """Run a playbook of all trees on a number of hosts, ours twice: before and behind the others."""
+        """Run a playbook of all trees on a number of hosts, each once."""
         root = self._root / str(hosts)
         if hosts not in self._trees:
             root.mkdir(parents=True)
             self._trees[hosts] = write(hosts, root)
         trees = self._trees[hosts]
         costs: dict[str, measuring.Cost] = {}
-        for name in ("ours", "theirs", "minimum", "unconditional", "ours"):
+        for name in ("ours", "theirs", "minimum", "unconditional"):
             if (trees.roots[name] / PLAYBOOKS[playbook]).exists():
-                cost = measure(trees, name, PLAYBOOKS[playbook], self._program, root)
-                costs[name] = min(cost, costs.get(name, cost), key=lambda found: found.cpu)
+                costs[name] = measure(trees, name, PLAYBOOKS[playbook], self._program, root)
         self.rows.append(Row(playbook, hosts, costs))
 
     def lines(self) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """What Heat keeps for servers, made up: twenty deployments each; stdlib only, for the classic code's Python.
 
-Sizes are those of a real Queens overcloud, about 117 kB a server. Hieradata and the network's script are each
+Sizes are made up, about 117 kB a server as a classic tree has. Hieradata and the network's script are each
 server's own; most other configs are one for all servers of a role. A list of all hosts among a deployment's inputs,
 which grows with the square of the servers in the classic code, is left out: in its favour.
 """

@@ -46,7 +46,7 @@ class Atom:
         below: what the files that it includes by itself may read.
         writes: variables that it, or what it includes by itself, may set.
         beside: it names a file that stands beside its own, where Ansible looks for it first.
-        dynamic: it stands in a file that was included at run time, so that `--tags` selected the include first.
+        untagged: one of the includes around it at run time has no tags, so that `--tags` never selects it.
     """
 
     task: Mapping[str, Any]
@@ -60,4 +60,4 @@ class Atom:
     below: frozenset[str]
     writes: frozenset[str]
     beside: bool
-    dynamic: bool
+    untagged: bool

@@ -1,4 +1,4 @@
-"""The tasks of a stage, and the files of its own that it includes; imports specialising, no I/O."""
+"""The tasks of a stage, and the files of its own that it includes; imports specialising and model, no I/O."""
 
 from __future__ import annotations
 
@@ -33,8 +33,11 @@ class Body:
     def included(self, part: Part) -> list[Any]:
         """Return the include of a file with a part's tasks, which gives them its variables."""
         parent = _parent(part.entries[0])
-        path = self._write(self._unwrapped(part.entries, parent, wrapped=True), parent)
-        return [{"include_tasks": path, "vars": dict(part.variables)}]
+        # Includes that have tags all along are for these to select: the one around them always is.
+        wrapped = all(entry.untagged for entry in part.entries)
+        path = self._write(self._unwrapped(part.entries, parent, wrapped=wrapped), parent)
+        include = {"include_tasks": path, "vars": dict(part.variables)}
+        return [include if wrapped else {**include, "tags": ["always"]}]
 
     def _unwrapped(self, entries: tuple[Entry, ...], parent: str, *, wrapped: bool) -> list[Any]:
         """Return tasks of a file in `parent`, some of them in files of their own.
@@ -43,11 +46,11 @@ class Body:
         selected by their include first; in their own directory those that name a file beside them.
         """
         found: list[Any] = []
-        for (dynamic, own), group in itertools.groupby(entries, key=lambda entry: (entry.dynamic, _parent(entry))):
+        for (untagged, own), group in itertools.groupby(entries, key=lambda entry: (entry.untagged, _parent(entry))):
             inner = tuple(group)
             content = self._guarded(inner, 0)
             plain = [entry for entry in inner if not entry.guards]
-            tagged = dynamic and not wrapped and any(entry.tagged for entry in plain)
+            tagged = untagged and not wrapped and any(entry.tagged for entry in inner)
             if tagged or (own != parent and any(entry.beside for entry in plain)):
                 content = [{"include_tasks": self._write(content, own)}]
             found.extend(content)

@@ -1,4 +1,4 @@
-"""Two generated trees compared by stage and task; imports reading and comparing_tasks, no I/O."""
+"""Two generated trees compared by stage and task; imports reading, comparing_tasks and loading, no I/O."""
 
 from __future__ import annotations
 

@@ -121,6 +121,13 @@ def _is_odd(value: Any) -> bool:
     return isinstance(value, tuple | range)
 
 
+def _depends_on_version(value: Any) -> bool:
+    """Return whether versions store a template's value with different types: 2.16 takes a number for its text."""
+    if isinstance(value, str):
+        return value in ("True", "False", "None") or value.lstrip()[:1] in ("[", "{")
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
 def evaluate_template(value: Any, known: Mapping[str, Any]) -> Any:
     """Return what a literal or a value that is one whole ``{{ template }}`` comes to, or UNKNOWN."""
     if isinstance(value, list):
@@ -131,9 +138,10 @@ def evaluate_template(value: Any, known: Mapping[str, Any]) -> Any:
         plain = all(isinstance(key, str) and "{{" not in key for key in items)
         return items if plain and not any(item is UNKNOWN for item in items.values()) else UNKNOWN
     if isinstance(value, str):
-        match = re.fullmatch(r"\s*\{\{(.*)\}\}\s*", value, re.DOTALL)
+        match = re.fullmatch(r"\{\{(.*)\}\}", value, re.DOTALL)  # with a blank beside it, it is a text
         if match:
-            return evaluate(match.group(1), known)
+            found = evaluate(match.group(1), known)
+            return UNKNOWN if _depends_on_version(found) else found
         return UNKNOWN if "{{" in value or "{%" in value else value
     return value if value is None or isinstance(value, bool | int | float) else UNKNOWN
 

@@ -42,7 +42,7 @@ def reads_of(task: Mapping[str, Any]) -> frozenset[str]:
         elif key != "name" or _TEMPLATE.search(str(value)):
             words.update(_words(value))
     words |= after - {task.get("register")}
-    if include_of(task) is None and words & _DYNAMIC:
+    if (include_of(task) is None and words & _DYNAMIC) or "delegate_facts" in task:
         words.add(EVERYTHING)
     return frozenset(words)
 

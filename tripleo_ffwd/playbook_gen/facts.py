@@ -27,14 +27,18 @@ class Facts:
         self._defined_on: dict[int, tuple[int, frozenset[str], frozenset[str]]] = {}
         self.folded: set[str] = set()
 
-    def enter(self, hosts: Iterable[str]) -> None:
-        """Begin a play on these hosts."""
+    def enter(self, hosts: Iterable[str], *, alone: bool) -> None:
+        """Begin a play on these hosts; `alone` when its tags may select it without the plays before it."""
+        if alone:
+            self._known.clear()
+            self._defined.clear()
+            self._changes += 1
         self._hosts = frozenset(hosts)
         self._here = set()
 
-    def leave(self, play: Mapping[str, Any]) -> None:
-        """End a play; what it set is not trusted later when its tags allow to leave it out of a run."""
-        if tags_of(play) - {"always"}:
+    def leave(self, play: Mapping[str, Any], *, sure: bool) -> None:
+        """End a play; what it set is not trusted later when its tags, or an end before its end, may leave it out."""
+        if not sure or tags_of(play) - {"always"}:
             self.forget(self._here)
 
     def visible(self, hosts: frozenset[str] | None = None) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""The overcloud's hosts by role, from the least that outputs of any release have: what a check of turns needs."""
+"""The overcloud's hosts by role, from the least that outputs of any release have: what a check of turns needs.
+
+Imports loading; no I/O.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Servers to inventory.yaml, group_vars, host_vars and known_hosts; imports loading, groups and rendering, no I/O."""
+"""Servers to inventory.yaml, group_vars, host_vars and known_hosts; no I/O.
+
+Imports loading, groups, rendering and options, and the names of files from deployments and manifest.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Which skips are seen later: a backward walk over all that a playbook's hosts run; imports atoms, effects, verdicts.
+"""Which skips are seen later: a backward walk over all that a playbook's hosts run; no I/O.
 
-A task that is skipped and registers overwrites the variable. Where nobody reads it before it is written again,
-nobody can tell whether the task was there; where somebody does, the skip must stay. Registered variables and the facts
-of set_fact share one namespace, in which the last write counts.
+Imports atoms, effects, verdicts, conditions and tasks. A task that is skipped and registers overwrites the variable.
+Where nobody reads it before it is written again, nobody can tell whether the task was there; where somebody does, the
+skip must stay. Registered variables and the facts of set_fact share one namespace, in which the last write counts.
 """
 
 from __future__ import annotations
@@ -34,11 +34,15 @@ class Passage:
         hosts: the play's hosts.
         atoms: its tasks in order; none when the play is not unrolled.
         reads: what tasks and keywords that are no atoms may read.
+        opaque: handlers or roles may read and set anything between its tasks.
+        sure: each host goes through the whole play, or takes no part in what follows it.
     """
 
     hosts: frozenset[str]
     atoms: Sequence[Atom]
     reads: frozenset[str]
+    opaque: bool
+    sure: bool
 
 
 def seen_skips(
@@ -69,11 +73,15 @@ def seen_skips(
         here = [passage for passage in passages if passage.hosts & hosts]
         for passage in reversed(here):
             _read(live, passage.reads, skipped, _NO_TAGS)
-            live = walk.back(list(passage.atoms), live, 0, certain=hosts <= passage.hosts)
+            certain = passage.sure and not passage.opaque and hosts <= passage.hosts
+            live = walk.back(list(passage.atoms), live, 0, certain=certain, opaque=passage.opaque)
             _read(live, passage.reads, skipped, _NO_TAGS)
         held: _Held = {}
         for passage in here:
-            held = walk.again(list(passage.atoms), held, 0, certain=hosts <= passage.hosts) if passage.atoms else {}
+            if passage.atoms and passage.sure and not passage.opaque:
+                held = walk.again(list(passage.atoms), held, 0, certain=hosts <= passage.hosts)
+            else:
+                held = {}
         seen |= walk.seen
     return frozenset(seen)
 
@@ -94,27 +102,40 @@ class _Walk:
         self._role = role
         self.seen: set[tuple[int, int]] = set()
 
-    def back(self, atoms: list[Atom], live: _Live, depth: int, certain: bool) -> _Live:
+    def back(self, atoms: list[Atom], live: _Live, depth: int, *, certain: bool, opaque: bool) -> _Live:
         """Return what is live before atoms that run one after the other, behind the guards above `depth`."""
-        mine = [atom for atom in atoms if atom.role in (None, self._role)]
+        mine = [atom for atom in atoms if atom.role in (None, self._role) or self._is_curious(atom)]
         for group in reversed(self._groups(mine, depth)):
             guard = _guard(group[0], depth)
             if guard is None:
                 for atom in reversed(group):
-                    self._atom(atom, live, certain)
+                    if opaque:
+                        _read(live, frozenset((EVERYTHING,)), self._skipped, _NO_TAGS)
+                    if atom.role in (None, self._role):
+                        self._atom(atom, live, certain)
+                    else:
+                        _read(live, frozenset((EVERYTHING,)), self._skipped, _NO_TAGS)
             else:
-                taken = self.back(group, dict(live), depth + 1, certain)
+                taken = self.back(group, dict(live), depth + 1, certain=certain, opaque=opaque)
                 live = _join(live, taken) if guard.when else taken
                 _read(live, conditions.names(guard.when), self._skipped, _NO_TAGS)
         return live
 
+    def _is_curious(self, atom: Atom) -> bool:
+        """Return whether an atom may look at variables of hosts that don't run it."""
+        leaves = self._leaves[id(atom)]
+        return EVERYTHING in atom.below or any(EVERYTHING in leaf.reads for leaf in leaves)
+
     def again(self, atoms: list[Atom], held: _Held, depth: int, certain: bool) -> _Held:
         """Take out skips that give a variable the very value that one before them gave it; return what is held."""
-        mine = [atom for atom in atoms if atom.role in (None, self._role)]
+        mine = [atom for atom in atoms if atom.role in (None, self._role) or self._is_curious(atom)]
         for group in self._groups(mine, depth):
             if _guard(group[0], depth) is None:
                 for atom in group:
-                    self._hold(atom, held, certain)
+                    if atom.role in (None, self._role):
+                        self._hold(atom, held, certain)
+                    else:
+                        held.clear()  # it may set variables of other hosts
             else:
                 inner = self.again(group, dict(held), depth + 1, certain)
                 held = {name: value for name, value in held.items() if inner.get(name) == value}
@@ -157,7 +178,9 @@ class _Walk:
         names = conditions.names(guard.when)
         written: frozenset[str] = frozenset().union(*(self._writes(item) for item in before))
         around = [{name: value for name, value in item.loop_vars if name in names} for item in (before[0], atom)]
-        return not written & {*names, ANY_FACT, ANY_VARIABLE} and around[0] == around[1]
+        # Facts that modules return rank below variables that were set, and above all others.
+        settled = names <= before[0].defined and not written & {*names, ANY_FACT, ANY_VARIABLE}
+        return settled and around[0] == around[1]
 
     def _writes(self, atom: Atom) -> frozenset[str]:
         leaves = self._leaves[id(atom)]

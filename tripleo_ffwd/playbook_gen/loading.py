@@ -1,4 +1,4 @@
-"""Stack outputs to a checked model: what is missing, None or nonsense is refused by name; imports no I/O.
+"""Stack outputs to a checked model: what is missing, None or nonsense is refused by name; no I/O.
 
 How large outputs and each text in them may be, `bounds` says: 64 MiB in all, 16 MiB for one text.
 """

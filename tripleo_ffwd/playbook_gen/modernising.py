@@ -1,6 +1,7 @@
 """Old Ansible idioms to equal ones that ansible-core 2.16 and later take; what can't be rewritten surely is reported.
 
-Imports conditions, used_plugins and jinja2's lexer; never looks at release, step or role.
+Imports conditions, checking, used_plugins, tasks, bounds, tree and jinja2's lexer; never looks at release, step or
+role.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Host patterns of plays to hosts: what is not understood is refused, so that no task is lost; imports groups."""
+"""Host patterns of plays to hosts: what is not understood is refused, so that no task is lost; no I/O.
+
+Imports groups, loading and bounds.
+"""
 
 from __future__ import annotations
 

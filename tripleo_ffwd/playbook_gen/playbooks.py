@@ -1,4 +1,7 @@
-"""Stages to plays and task files, with the gates between them; imports stages, program and rendering, no I/O."""
+"""Stages to plays and task files, each but the last with its gate; no I/O.
+
+Imports stages, bodies, program, rendering, patterns, tasks, deployments and loading.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +30,20 @@ def playbook_files(playbook: str, compiled: list[Compiled]) -> dict[str, list[An
         last = index + 1 == len(compiled)
         play = _play(item, files)
         plays.append(play)
-        if not last and item.whole:
+        if not last and _ends_before_its_gate(item):
             plays.append(gate(item))
         elif not last:
             play["tasks"].append(_gate_task(item))
-    files[playbook] = plays
+    # ansible-playbook refuses a playbook without a play.
+    nothing = {"name": f"{GATE_PLAY}nothing is to be done", "hosts": UNDERCLOUD, "gather_facts": False, "tasks": []}
+    files[playbook] = plays or [nothing]
     return files
+
+
+def _ends_before_its_gate(item: Compiled) -> bool:
+    """Return whether a gate that is the stage's last task might not be looked at: it stands in a play of its own."""
+    fatal = any(item.play.get(key) for key in ("any_errors_fatal", "max_fail_percentage"))
+    return item.whole or fatal or any(part.fatal for part in item.parts or ())
 
 
 def gate(item: Compiled) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Unrolled tasks to stages: what release, step and role decide to be false is left out, the rest is grouped.
 
-Imports atoms, verdicts, simplifying and conditions. A skipped task that registers something overwrites a variable:
-where that is seen later the task stays, to be skipped at run time.
+Imports atoms, verdicts, simplifying, conditions and tasks. A skipped task that registers something overwrites a
+variable: where that is seen later the task stays, to be skipped at run time.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from tripleo_ffwd.playbook_gen.simplifying import simplify
 from tripleo_ffwd.playbook_gen.tasks import ANY_VARIABLE, BLOCK_KEYS, assigned_names, flatten
 from tripleo_ffwd.playbook_gen.verdicts import Leaf, known_of, within
 
+# Keywords of tasks whose failure is one of all hosts.
+_FATAL = frozenset(("run_once", "any_errors_fatal"))
+
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
@@ -28,20 +31,22 @@ class Entry:
     Attributes:
         guards: the includes' conditions, outermost first.
         task: the task; None where only the conditions are left, because looking at them may fail.
-        dynamic: it was included at run time: `--tags` selected the include before it looked at the task's own tags.
+        untagged: an include without tags brought it in: `--tags` does not select it, whatever its own tags.
         file: the file that it stood in.
         beside: it names a file that stands beside that file.
     """
 
     guards: tuple[Guard, ...]
     task: Mapping[str, Any] | None
-    dynamic: bool
+    untagged: bool
     file: str
     beside: bool
 
     @property
     def tagged(self) -> bool:
-        """Whether the task, or one in it, has tags of its own."""
+        """Whether tags stand first: those of the outermost include that is left, or of the task or one in it."""
+        if self.guards:
+            return bool(self.guards[0].tags)
         return self.task is not None and any(task.get("tags") for task in flatten([dict(self.task)]))
 
 
@@ -56,6 +61,7 @@ class Part:
         variables: loop variables that its tasks see.
         through_include: whether these must outrank facts of the same name, as an include's variables do.
         residual: the conditions that are left to run time.
+        fatal: a failure in it may end it on all hosts, so that its last tasks are not reached.
     """
 
     kind: str
@@ -67,6 +73,7 @@ class Part:
     through_include: bool
     entries: tuple[Entry, ...]
     residual: tuple[str, ...]
+    fatal: bool
 
     @property
     def tasks(self) -> list[Mapping[str, Any]]:
@@ -95,7 +102,8 @@ def cut(
             continue
         loop_names = {name for name, _ in variables}
         tasks = [entry.task for entry in entries if entry.task is not None]
-        shadowed = any(atom.shadowed for atom in group) or bool({*loop_names, ANY_VARIABLE} & assigned_names(tasks))
+        outranked = {*loop_names, ANY_VARIABLE} & (assigned_names(tasks) | _variables(tasks))
+        shadowed = any(atom.shadowed for atom in group) or bool(outranked)
         parts.append(
             Part(
                 kind=_kind(keys, index),
@@ -107,9 +115,16 @@ def cut(
                 through_include=shadowed and bool(variables),
                 entries=entries,
                 residual=left,
+                fatal=any(_FATAL & task.keys() for atom in group for task in flatten([dict(atom.task)])),
             )
         )
     return parts
+
+
+def _variables(tasks: list[Mapping[str, Any]]) -> frozenset[str]:
+    """Return the names of variables of tasks and blocks, which outrank a play's."""
+    found = [task.get("vars") for task in flatten([dict(task) for task in tasks])]
+    return frozenset(name for names in found if isinstance(names, Mapping) for name in names)
 
 
 def _entries(
@@ -122,7 +137,7 @@ def _entries(
         pruner = Pruner(atom, {leaf.number: leaf for leaf in leaves[id(atom)]}, seen, once=once)
         task = pruner.prune(atom.task, known_of(atom))
         if task is not None or any(not guard.total for guard in atom.guards):
-            found.append(Entry(atom.guards, task, atom.dynamic, atom.file, atom.beside))
+            found.append(Entry(atom.guards, task, atom.untagged, atom.file, atom.beside))
         left |= dict.fromkeys(pruner.residual)
     asked = {guard.serial for entry in found if entry.task is not None for guard in entry.guards}
     kept: list[Entry] = []
@@ -165,7 +180,7 @@ class Pruner:
         if not leaf.dead:
             return self._undecided(task, inner)
         # All hosts skip it for one reason: one of them is enough to give all of them the variable.
-        once = leaf.skip and leaf.register and self._once and not self._atom.guards
+        once = leaf.skip and leaf.register and self._once and not leaf.doubtful and not self._atom.guards
         return {**task, "run_once": True} if once else dict(task)
 
     def _block(self, task: Mapping[str, Any], known: Mapping[str, Any]) -> Mapping[str, Any] | None:

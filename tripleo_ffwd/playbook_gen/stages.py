@@ -1,4 +1,7 @@
-"""Plays to stages with ids, hosts and counts: cut where that is equal, whole everywhere else; imports specialising."""
+"""Plays to stages with ids, hosts and counts: cut where that is equal, whole everywhere else; no I/O.
+
+Imports unrolling, liveness and specialising, which it runs in this order, program, patterns and what is below them.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tripleo_ffwd import model
+from tripleo_ffwd.exceptions import UnsupportedConstruct
 from tripleo_ffwd.playbook_gen import liveness, patterns, specialising
 from tripleo_ffwd.playbook_gen.atoms import ROLE_VARIABLE, Atom
 from tripleo_ffwd.playbook_gen.effects import EVERYTHING, reads_of, template_words
@@ -28,6 +32,12 @@ _CUTTABLE = frozenset(
 _FACT_KEYWORDS = ("become", "become_user", "become_method", "environment", "remote_user", "port", "vars", "tags")
 # What sees the hosts of its whole play: a stage then holds all of them.
 _SEES_PLAY = re.compile(r"ansible_play_(hosts|batch|hosts_all|name)|\bplay_hosts\b|\"run_once\"")
+_META = re.compile(r"\"(ansible\.\w+\.)?meta\"|\b(action|local_action)\": \"(ansible\.\w+\.)?meta\b")
+_REGROUPS = re.compile(r"\b(group_by|add_host)\b")
+# A role that tasks or variables set is not the inventory's.
+_ROLE_IS_SET = re.compile(rf"{ROLE_VARIABLE}(\":|=(?!=))")
+_SETS_ELSEWHERE = re.compile(r"\"delegate_facts\":")
+_PLAY_NAME = re.compile(r"\bansible_play_name\b")
 _ENDS_PLAY = re.compile(r"\"(ansible\.\w+\.)?meta\"|\"notify\"")
 _CLEARS_FACTS = re.compile(r"\bclear_facts\b")
 # What may hide any of that from us.
@@ -74,8 +84,10 @@ class _Play:
         play, pattern, hosts: the play and where it runs.
         gathers: facts are gathered before it.
         mode: what it may be cut by, see `Stager._mode`; empty when it must stay whole.
+        given: its variables that are taken for their values.
         atoms: its tasks when it is unrolled.
         dropped: how many of them are skipped everywhere without a trace, and are no atoms.
+        sure: each host goes through all of it, or takes no part in what follows it.
         checked: its step is to be looked at when it begins, because a role before it might have set another.
     """
 
@@ -84,8 +96,10 @@ class _Play:
     hosts: tuple[str, ...]
     gathers: bool
     mode: str
+    given: Mapping[str, Any]
     atoms: list[Atom] | None
     dropped: int
+    sure: bool
     checked: bool
 
 
@@ -114,6 +128,7 @@ class Stager:
         self._ids: set[str] = set()
         self._gathered: set[str] = set()
         self._stepped = False
+        self._regroups = False
         self._roles = tuple(outputs.roles)
         self._groups = groups
         self._hosts = {role: frozenset(groups[role]) for role in self._roles}
@@ -131,7 +146,11 @@ class Stager:
         seen = liveness.seen_skips(
             [
                 liveness.Passage(
-                    frozenset(play.hosts), play.atoms or (), self._reads(play.play, play.atoms is not None)
+                    frozenset(play.hosts),
+                    play.atoms or (),
+                    self._reads(play.play, play.atoms is not None),
+                    opaque=bool(play.play.get("handlers") or play.play.get("roles")),
+                    sure=play.sure,
                 )
                 for play in plays
             ],
@@ -166,6 +185,7 @@ class Stager:
     def _plays(self) -> list[_Play]:
         """Return the plays that the phase runs; those that may be cut are unrolled."""
         found = []
+        self._check()
         for index, play in enumerate(self._program.playbooks[self._playbook]):
             where = f"{self._playbook}, play {play.get('name') or index + 1}"
             pattern = patterns.normal(play["hosts"])
@@ -182,18 +202,48 @@ class Stager:
             assumed = self.unroller.assumed(play, "step") if _step_of(play) is not None else False
             given = {"step": play["vars"]["step"]} if assumed is not False else {}
             atoms, dropped = None, 0
+            sure = self._is_sure(play)
             if any(include_of(task) for task in play.get("tasks") or []):
                 before = self.unroller.dropped
-                atoms = self.unroller.unroll(play, hosts, roles, given)
+                atoms = self.unroller.unroll(play, hosts, roles, given, sure=sure)
                 dropped = self.unroller.dropped - before
             else:
                 self.unroller.pass_over(play)
             if _CLEARS_FACTS.search(json.dumps(_sections(play), default=str)):
                 self._gathered = set()
             found.append(
-                _Play(play, pattern, hosts, gathers, mode, atoms, dropped, assumed is None and atoms is not None)
+                _Play(
+                    play,
+                    pattern,
+                    hosts,
+                    gathers,
+                    mode,
+                    given,
+                    atoms,
+                    dropped,
+                    sure,
+                    assumed is None and atoms is not None,
+                )
             )
         return found
+
+    def _check(self) -> None:
+        """Refuse what would see that our plays have names of their own; note what changes groups while it runs."""
+        below: dict[str, list[Any]] = {}
+        plays = self._program.playbooks[self._playbook]
+        for play in plays:
+            self._below([*_sections(play), *(play.get("handlers") or [])], self._playbook, below)
+        for path, value in {self._playbook: plays, **below}.items():
+            text = json.dumps(value, default=str)
+            self._regroups = self._regroups or bool(_REGROUPS.search(text) or _ROLE_IS_SET.search(text))
+            if _SETS_ELSEWHERE.search(text):
+                self._regroups, self.unroller.trusts_facts = True, False
+            if _PLAY_NAME.search(text):
+                raise UnsupportedConstruct(
+                    "ansible_play_name is looked at, and generated plays have the names of their stages",
+                    where=path,
+                    remedy="Take the play's name out of the tasks' conditions and arguments",
+                )
 
     def _reads(self, play: Mapping[str, Any], unrolled: bool) -> frozenset[str]:
         """Return what a play reads beside the tasks that are unrolled."""
@@ -203,7 +253,7 @@ class Stager:
             found.add(EVERYTHING)
         for section in [name for name in sections if not (unrolled and name == "tasks")]:
             tasks = play.get(section) or []
-            found |= self.unroller.reads_below(tasks, self._playbook)
+            found |= self.unroller.traits.reads_below(tasks, self._playbook)
             found = found.union(*(reads_of(task) for task in flatten(tasks)))
         return frozenset(found)
 
@@ -223,9 +273,8 @@ class Stager:
         for path in loaded:
             text = self._program.texts.get(path)
             found |= {EVERYTHING} if text is None else template_words(text)
-        for path, text in self._program.texts.items():
-            if path.startswith(("group_vars/", "host_vars/")) or path == "global_vars.yaml":
-                found |= template_words(text)
+        for text in self._variable_texts():
+            found |= template_words(text)
         return frozenset(found)
 
     def _without_undercloud(
@@ -243,6 +292,13 @@ class Stager:
             return pattern, hosts
         return f"{pattern}:!{UNDERCLOUD}", tuple(host for host in hosts if host != UNDERCLOUD)
 
+    def _is_sure(self, play: Mapping[str, Any]) -> bool:
+        """Return whether no host ends the play before its end and goes on with the next one."""
+        below: dict[str, list[Any]] = {}
+        followed = self._below(_sections(play), self._playbook, below)
+        text = json.dumps([_sections(play), play.get("handlers"), *below.values()], default=str)
+        return followed and not _HIDES.search(text) and not _META.search(text)
+
     def _mode(self, play: Mapping[str, Any], pattern: str) -> str:
         """Return ``role`` or ``step`` for what a play may be cut by, or nothing when it must stay whole."""
         includes = any(include_of(task) for task in play.get("tasks") or [])
@@ -254,7 +310,18 @@ class Stager:
         text = json.dumps([tasks, *below.values()], default=str)
         if not followed or _ENDS_PLAY.search(text) or _HIDES.search(text):
             return ""
-        return "role" if pattern == OVERCLOUD and not _SEES_PLAY.search(text) else "step"
+        keywords = {key: value for key, value in play.items() if key not in ("name", "tasks")}
+        seen = [text, json.dumps(keywords, default=str), *self._variable_texts()]
+        by_role = pattern == OVERCLOUD and not self._regroups and not any(_SEES_PLAY.search(part) for part in seen)
+        return "role" if by_role else "step"
+
+    def _variable_texts(self) -> list[str]:
+        """Return the texts of files of variables, in which templates may stand that any task looks at."""
+        return [
+            text
+            for path, text in self._program.texts.items()
+            if path.startswith(("group_vars/", "host_vars/")) or path == "global_vars.yaml"
+        ]
 
     def _below(self, tasks: list[Any], current: str, seen: dict[str, list[Any]]) -> bool:
         """Collect the tasks of all files below; return False when an include's file is for the run to tell."""
@@ -280,13 +347,16 @@ class Stager:
 
     def _cut(self, unrolled: _Play, parts: list[specialising.Part]) -> list[Compiled]:
         play, pattern = unrolled.play, unrolled.pattern
+        looped = any(part.variables for part in parts)
         found = []
         for part in parts:
+            labelled = looped or part.release or part.step is not None
+            kind = part.kind if labelled else self._kind(play, _sections(play), unrolled.hosts)
             self._given |= dict(part.variables).keys()
             role = part.role or patterns.label(pattern)
             where = part.role or pattern
             stage = model.Stage(
-                id=self._unique(part.release or "-", part.kind, role, "bootstrap" if part.bootstrap else "all"),
+                id=self._unique(part.release or "-", kind, role, "bootstrap" if part.bootstrap else "all"),
                 playbook=self._playbook,
                 release=part.release,
                 step=part.step,
@@ -313,7 +383,8 @@ class Stager:
         else:
             parts = None
             tasks = self._expanded(sections, self._playbook, ())
-            left = specialising.residual(tasks, {})
+            imports = [{"when": task["when"]} for task in flatten(sections) if include_of(task) and "when" in task]
+            left = specialising.residual([*imports, *tasks], unrolled.given)
         roles = play.get("roles") or []
         number = _step_of(play)
         role = patterns.label(pattern)

@@ -1,4 +1,4 @@
-"""Task lists cut into files of one step each, as the writers of Stein and later cut them; imports tasks, no I/O.
+"""Task lists cut into files of one step each, as the writers of Stein and later cut them; imports only stdlib.
 
 From Stein on the templates' playbooks import ``<Role>/upgrade_tasks_step0.yaml`` and the like, files that stand in no
 output: the writer makes them of the list. Which tasks it puts into which file decides what runs, also where its reading

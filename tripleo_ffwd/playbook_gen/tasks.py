@@ -133,6 +133,8 @@ def sequence(text: Any) -> list[str] | None:
         return None
     start, stride = numbers.get("start", 1), numbers.get("stride", 1)
     end = numbers["end"] if "end" in numbers else start + numbers.get("count", 0) * stride - 1
+    if end < start:  # Ansible takes it for an error, but for a count of 0
+        return None
     if stride < 1 or len(parts) == 0 or ("end" in numbers) == ("count" in numbers) or end - start > 1000:
         return None
     return [str(number) for number in range(start, end + 1, stride)]

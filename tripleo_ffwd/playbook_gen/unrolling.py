@@ -1,4 +1,4 @@
-"""One play's tasks to the sequence in which they run, loops over includes unrolled; imports program and conditions.
+"""One play's tasks to the sequence in which they run, loops over includes unrolled; no I/O.
 
 An include is followed only where that is equal to including it at run time; any other stays a task like the rest.
 """
@@ -6,7 +6,6 @@ An include is followed only where that is equal to including it at run time; any
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +13,7 @@ from tripleo_ffwd.exceptions import UnsupportedConstruct
 from tripleo_ffwd.playbook_gen import conditions, extent, ordering
 from tripleo_ffwd.playbook_gen.atoms import ROLE_VARIABLE, Atom, Guard
 from tripleo_ffwd.playbook_gen.conditions import UNKNOWN
-from tripleo_ffwd.playbook_gen.effects import EVERYTHING, reads_of
+from tripleo_ffwd.playbook_gen.effects import EVERYTHING
 from tripleo_ffwd.playbook_gen.facts import Facts, plain_facts, tags_of
 from tripleo_ffwd.playbook_gen.patterns import UNDERCLOUD
 from tripleo_ffwd.playbook_gen.program import Program
@@ -31,11 +30,36 @@ from tripleo_ffwd.playbook_gen.tasks import (
     sequence,
     settle,
 )
+from tripleo_ffwd.playbook_gen.traits import Traits
 from tripleo_ffwd.playbook_gen.tree import Note
 from tripleo_ffwd.playbook_gen.verdicts import Leaf, Reads, is_droppable, is_total, leaves_of, verdict, within
 
 # Keywords of an include that following it can keep the meaning of.
 _FOLLOWED = frozenset(("name", "when", "loop", "loop_control", "vars", "tags"))
+
+# Modules that return no facts.
+_WITHOUT_FACTS = (
+    frozenset(
+        ("assert", "command", "copy", "cron", "debug", "fail", "file", "get_url", "group", "include_tasks", "ini_file")
+    )
+    | frozenset(
+        (
+            "import_tasks",
+            "include",
+            "lineinfile",
+            "package",
+            "pause",
+            "replace",
+            "script",
+            "service",
+            "set_fact",
+            "shell",
+        )
+    )
+    | frozenset(("stat", "systemd", "template", "user", "wait_for", "yum", "yum_repository"))
+)
+# Texts that set_fact makes booleans of in 2.16 and leaves as they are in 2.19.
+_TRUTHS = frozenset(("true", "false", "yes", "no"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,16 +72,9 @@ class _Context:
     guards: tuple[Guard, ...] = ()
     static: bool = True
     dynamic: bool = False
+    untagged: bool = False
     when: tuple[Any, ...] = ()
     tags: frozenset[str] = frozenset()
-
-
-@dataclasses.dataclass(frozen=True)
-class _Traits:
-    task: Mapping[str, Any]  # held, so that its id stays its own
-    below: frozenset[str]
-    writes: frozenset[str]
-    beside: bool
 
 
 class Unroller:
@@ -79,20 +96,20 @@ class Unroller:
         self._tags: frozenset[str] = frozenset()
         self._guards = 0
         self._settled: dict[Any, tuple[Any, dict[str, Any]]] = {}
-        self._traits: dict[tuple[int, str], _Traits] = {}
-        self._beside: dict[str, tuple[str, ...]] = {}
         self._reads = Reads()
-        self._set_below: dict[str, frozenset[str]] = {}
         self._given: Mapping[str, Any] = {}
+        self._fails = False
+        self._sure = True
         self._skipped: str | None = None
         self._waiting: dict[str, list[Atom]] = {}
         self._forgotten: list[Atom] = []  # keeps the ids of atoms that are in `leaves` their own
-        self._read_below: dict[str, frozenset[str]] = {}
+        self.traits = Traits(program)
         self.releases: tuple[str, ...] = ()
         self.notes: list[Note] = []
         self.leaves: dict[int, list[Leaf]] = {}
         self.read_by_dead: frozenset[str] = frozenset()
         self.dropped = 0
+        self.trusts_facts = True  # no host sets facts of another
 
     @property
     def folded(self) -> frozenset[str]:
@@ -102,7 +119,7 @@ class Unroller:
     def pass_over(self, play: Mapping[str, Any]) -> None:
         """Forget what a play that stays whole may set."""
         names: set[str] = {ANY_FACT, ANY_VARIABLE} if play.get("roles") else set()
-        names |= self._assigned_by(_sections(play), self._playbook)
+        names |= self.traits.assigned_by(_sections(play), self._playbook)
         if ANY_VARIABLE in names:
             names.add(ANY_FACT)
         self._facts.forget(names)
@@ -113,6 +130,8 @@ class Unroller:
         hosts: tuple[str, ...],
         roles: Mapping[str, frozenset[str]],
         given: Mapping[str, Any],
+        *,
+        sure: bool,
     ) -> list[Atom]:
         """Return the play's tasks in the order in which they run; what is known of each is in `leaves`, by its id.
 
@@ -121,6 +140,7 @@ class Unroller:
             hosts: the hosts that it runs on.
             roles: the roles that it runs on, with their hosts, when a stage may hold one role only; else none.
             given: variables of the play that may be taken for their values.
+            sure: each host goes through the whole play, or takes no part in what follows it.
 
         Raises:
             UnsupportedConstruct: an include of itself.
@@ -130,19 +150,22 @@ class Unroller:
         self._hosts = {None: frozenset(hosts)}
         self._hosts.update(roles.items())
         self._tags = frozenset(tags_of(play))
-        self._facts.enter(hosts)
+        self._facts.enter(hosts, alone=bool(self._tags))
         self._facts.define((ROLE_VARIABLE,), frozenset(hosts) - {UNDERCLOUD})  # by the inventory
         self._given = given
+        # A set_fact that fails sets nothing, and where errors are ignored the host goes on.
+        self._fails = bool(play.get("ignore_errors") or play.get("ignore_unreachable")) or not self.trusts_facts
+        self._sure = sure
         self._facts.folded |= set(given)
-        self._facts.forget(self._assigned_by(play.get("pre_tasks") or [], self._playbook))
+        self._facts.forget(self.traits.assigned_by(play.get("pre_tasks") or [], self._playbook))
         self._facts.forget((ANY_FACT, ANY_VARIABLE) if play.get("roles") else ())
-        self._facts.block(self._assigned_by(play.get("handlers") or [], self._playbook))
+        self._facts.block(self.traits.assigned_by(play.get("handlers") or [], self._playbook))
         self._walk(play.get("tasks") or [], _Context(self._playbook, (), roles=tuple(roles)))
         self._release(None)
         self._given = {}
         self._facts.block(())
-        self._facts.forget(self._assigned_by(play.get("post_tasks") or [], self._playbook))
-        self._facts.leave(play)
+        self._facts.forget(self.traits.assigned_by(play.get("post_tasks") or [], self._playbook))
+        self._facts.leave(play, sure=sure)
         return self._atoms
 
     def assumed(self, play: Mapping[str, Any], name: str) -> bool | None:
@@ -151,30 +174,11 @@ class Unroller:
         True: nothing before or in the play may set it. None: only roles or files that are not at hand could, before
         the play: it is to be looked at when the play begins. False: something does, or may do so in the play.
         """
-        inside = self._assigned_by(_sections(play), self._playbook)
-        if name in inside or {ANY_FACT, ANY_VARIABLE} & inside or play.get("roles") or self._facts.sets(name):
+        inside = self.traits.assigned_by(_sections(play), self._playbook)
+        others = play.get("roles") or play.get("vars_files") or play.get("vars_prompt")
+        if name in inside or {ANY_FACT, ANY_VARIABLE} & inside or others or self._facts.sets(name):
             return False
         return None if self._facts.outrank((name,)) else True
-
-    def reads_below(self, tasks: list[Any], current: str) -> frozenset[str]:
-        """Return what the files that tasks include may read, and so on below."""
-        found: set[str] = set()
-        for task in flatten(tasks):
-            include = include_of(task)
-            if include is not None:
-                found |= self._reads_of_file(include[1], current)
-        return frozenset(found)
-
-    def _reads_of_file(self, name: str, current: str) -> frozenset[str]:
-        path = self._program.resolve(name, current) if "{{" not in name else None
-        if path is None:
-            return frozenset((EVERYTHING,))
-        if path not in self._read_below:
-            self._read_below[path] = frozenset((EVERYTHING,))  # for files that include each other
-            tasks = self._program.tasks[path]
-            own: frozenset[str] = frozenset().union(*(reads_of(task) for task in flatten(tasks)))
-            self._read_below[path] = own | self.reads_below(tasks, path)
-        return self._read_below[path]
 
     def _walk(self, tasks: list[dict[str, Any]], context: _Context) -> None:
         for task in tasks:
@@ -187,17 +191,17 @@ class Unroller:
     def _plain(self, task: dict[str, Any], context: _Context) -> None:
         when = conditions.items(task.get("when"))
         if len(context.roles) > 1 and ROLE_VARIABLE in conditions.names(when) and "register" not in task:
-            chosen = self._chosen([*context.when, *when], context)
+            chosen = self._chosen(task, [*context.when, *when], context)
             if len(chosen) == 1 and "block" not in task:
                 # It leaves no trace where it is skipped: a stage of the one role is enough.
                 context = dataclasses.replace(context, role=chosen[0], roles=chosen)
-        known = self._known(context)
+        known = self._known(task, context)
         if self._leaves_no_trace(task, context, known):
             self.read_by_dead |= self._reads.of(task)
             self.dropped += 1
             return
-        decided = _plain_facts(task, context, known)
-        before = self._facts.visible(self._on(context))
+        decided = {} if self._fails else _plain_facts(task, context, known)
+        before = self._visible(task, context)
         written = self._set_facts(task, decided, known, context) if decided else task
         settled = _inherit(settle(written, context.static), context) if decided else self._settle(task, context)
         atom = self._emit(settled, context, before)
@@ -209,7 +213,7 @@ class Unroller:
             gone = set(atom.writes - decided.keys())
         if gone:
             self._facts.forget(gone)
-        if not context.guards:
+        if not context.guards and self._sure:
             surely = {name for leaf in leaves if not leaf.doubtful for name in (*leaf.sets, leaf.register) if name}
             self._facts.define(surely, self._on(context))
 
@@ -220,12 +224,16 @@ class Unroller:
         for guard in context.guards:
             known = {name: value for name, value in known.items() if name not in dict(guard.vars)}
         when = [*context.when, *conditions.items(task.get("when"))]
-        defined = self._facts.defined(self._on(context))
+        defined = self._defined(task, context)
         return verdict(when, within(task, known), defined) is False and is_droppable(task)
 
     def _emit(self, task: Mapping[str, Any], context: _Context, facts: Mapping[str, Any]) -> Atom:
+        traits = self.traits.of(task, context.file)
         facts = {**self._given, **facts}
-        traits = self._traits_of(task, context.file)
+        if "block" in task:
+            # What a block sets holds for the rest of it.
+            opaque = bool({ANY_FACT, ANY_VARIABLE} & traits.writes)
+            facts = {name: value for name, value in facts.items() if not opaque and name not in traits.writes}
         atom = Atom(
             task=task,
             file=context.file,
@@ -234,41 +242,23 @@ class Unroller:
             role=context.role,
             guards=context.guards,
             shadowed=self._facts.outrank(dict(context.loop_vars)),
-            defined=self._facts.defined(self._on(context)),
+            defined=self._defined(task, context),
             below=traits.below,
             writes=traits.writes,
             beside=traits.beside,
-            dynamic=context.dynamic,
+            untagged=context.untagged,
         )
-        self.leaves[id(atom)] = leaves = leaves_of(atom, self._tags, self._reads)
+        self.leaves[id(atom)] = leaves = leaves_of(atom, self._tags, self._reads, sure=not self._fails)
         if self._skipped is None:
-            self._release(context.role)
+            # Who looks at other hosts' variables finds them as they are by then.
+            curious = EVERYTHING in traits.below or any(EVERYTHING in leaf.reads for leaf in leaves)
+            self._release(None if curious else context.role)
             self._atoms.append(atom)
-        elif any(leaf.register or not leaf.droppable for leaf in leaves):
+        elif any(leaf.register or not (leaf.dead and leaf.droppable) for leaf in leaves):
             self._waiting.setdefault(self._skipped, []).append(atom)
         else:
             self._forgotten.append(atom)
         return atom
-
-    def _traits_of(self, task: Mapping[str, Any], file: str) -> _Traits:
-        """Return what holds of a task wherever it stands; the same task comes back for every release, step and role."""
-        key = (id(task), file)
-        if key not in self._traits:
-            self._traits[key] = _Traits(
-                task,
-                self.reads_below([task], file),
-                self._assigned_by([task], file),
-                self._names_beside(task, file),
-            )
-        return self._traits[key]
-
-    def _names_beside(self, value: Any, file: str) -> bool:
-        """Return whether tasks of a file name another one beside it, where Ansible looks for it first."""
-        if file not in self._beside:
-            self._beside[file] = self._program.files_beside(file)
-        names = self._beside[file]
-        text = json.dumps(value, default=str) if names else ""
-        return any(name in text for name in names)
 
     def _release(self, role: str | None) -> None:
         """Put what a role skips, or all roles, before the next task that may run there."""
@@ -286,8 +276,16 @@ class Unroller:
         """Return the hosts that run what stands in a context."""
         return self._hosts[context.role]
 
-    def _known(self, context: _Context) -> dict[str, Any]:
-        known = {**self._given, **self._facts.visible(self._on(context)), **dict(context.loop_vars)}
+    def _visible(self, task: Mapping[str, Any], context: _Context) -> dict[str, Any]:
+        """Return the facts that a task surely finds; `--tags` may select one that has tags, and not what set them."""
+        return {} if _is_alone(task, context) else self._facts.visible(self._on(context))
+
+    def _defined(self, task: Mapping[str, Any], context: _Context) -> frozenset[str]:
+        alone = _is_alone(task, context)
+        return frozenset((ROLE_VARIABLE,)) if alone else self._facts.defined(self._on(context))
+
+    def _known(self, task: Mapping[str, Any], context: _Context) -> dict[str, Any]:
+        known = {**self._given, **self._visible(task, context), **dict(context.loop_vars)}
         return known if context.role is None else {**known, ROLE_VARIABLE: context.role}
 
     def _set_facts(
@@ -310,6 +308,8 @@ class Unroller:
             value = ordering.check_releases(value, self._releases, f"{self._playbook}, releases")
             self.releases = tuple(value)
         evaluated = conditions.evaluate_template(value, known)
+        if isinstance(evaluated, str) and evaluated.lower() in _TRUTHS:
+            evaluated = UNKNOWN
         if isinstance(evaluated, list) and isinstance(value, str) and "difference" in value:
             # Newer versions take the last release's name for a set of letters.
             self.notes.append(
@@ -320,33 +320,15 @@ class Unroller:
 
     def _keep_include(self, task: dict[str, Any], context: _Context) -> None:
         include = include_of(task)
-        names = self._assigned_below(include[1], context.file) if include else frozenset()
+        names = self.traits.assigned_below(include[1], context.file) if include else frozenset()
         self._facts.forget(names)
-        self._emit(self._settle(task, context), context, self._facts.visible(self._on(context)))
-
-    def _assigned_below(self, name: str, current: str) -> frozenset[str]:
-        path = self._program.resolve(name, current)
-        if path is None:
-            return frozenset((ANY_FACT, ANY_VARIABLE))
-        if path not in self._set_below:
-            self._set_below[path] = frozenset((ANY_FACT, ANY_VARIABLE))  # for files that include each other
-            self._set_below[path] = self._assigned_by(self._program.tasks[path], path)
-        return self._set_below[path]
-
-    def _assigned_by(self, tasks: list[Any], current: str) -> frozenset[str]:
-        """Return the names that tasks and what they include may set."""
-        names = set(assigned_names(tasks))
-        for task in flatten(tasks):
-            include = include_of(task)
-            if include:
-                names |= self._assigned_below(include[1], current)
-        return frozenset(names)
+        self._emit(self._settle(task, context), context, self._visible(task, context))
 
     def _follow(self, task: dict[str, Any], action: str, name: str, context: _Context) -> bool:
         """Unroll an include; return False when it must stay as it is."""
         loop = loop_key(task)
         if "{{" in name and loop is None and not is_static(task, context.static):
-            name = conditions.render(name, self._known(context)) or name
+            name = conditions.render(name, self._known(task, context)) or name
         path = self._path(name, context)
         if path is None:
             return False
@@ -360,6 +342,8 @@ class Unroller:
         if values is None or not self._guard_holds(task, path, context):
             return False
         variable = (task.get("loop_control") or {}).get("loop_var", "item")
+        if loop is not None and any(variable in dict(guard.vars) for guard in context.guards):
+            return False  # it outranks the outer include's variable, which a file of ours would put in its place
         plans = []
         for value in values:
             loop_vars = context.loop_vars if loop is None else _with(context.loop_vars, variable, value)
@@ -378,7 +362,7 @@ class Unroller:
         """Unroll a file that is read with the playbook: its tasks inherit the import's conditions and tags."""
         if loop_key(task) or set(task) - {include_key(task), "name", "when", "tags"}:
             return False
-        if not context.dynamic and self._names_beside(self._program.tasks[path], path):
+        if not context.dynamic and self.traits.names_beside(self._program.tasks[path], path):
             return False  # an include in its directory would find the file, and `--tags` would not find the tasks
         items = conditions.items(task.get("when"))
         inner = dataclasses.replace(
@@ -386,7 +370,7 @@ class Unroller:
             when=(*context.when, *items),
             tags=context.tags | tags_of(task),
         )
-        chosen = self._chosen(inner.when, context)
+        chosen = self._chosen(task, list(inner.when), context)
         if ROLE_VARIABLE in conditions.names(items) and len(chosen) == 1 and len(context.roles) > 1:
             # On the other roles each of the tasks is skipped, and what is skipped may be seen.
             for role in context.roles:
@@ -403,12 +387,11 @@ class Unroller:
         self._walk(self._program.tasks[path], context)
         self._skipped = outer
 
-    def _chosen(self, when: Any, context: _Context) -> tuple[str, ...]:
-        """Return the roles on which a condition may hold."""
-        known, defined = self._known(context), self._facts.defined(self._on(context))
-        items = list(when) if isinstance(when, tuple) else when
+    def _chosen(self, task: Mapping[str, Any], when: list[Any], context: _Context) -> tuple[str, ...]:
+        """Return the roles on which a condition of a task may hold."""
+        known, defined = self._known(task, context), self._defined(task, context)
         return tuple(
-            role for role in context.roles if verdict(items, {**known, ROLE_VARIABLE: role}, defined) is not False
+            role for role in context.roles if verdict(when, {**known, ROLE_VARIABLE: role}, defined) is not False
         )
 
     def _path(self, name: str, context: _Context) -> str | None:
@@ -430,7 +413,7 @@ class Unroller:
         """Return the values of the loop, ``[None]`` without one, None when only the run can tell."""
         if loop is None:
             return [None]
-        known = self._known(context)
+        known = self._known(task, context)
         if loop == "with_sequence":
             text = task[loop]
             return sequence(conditions.render(text, known) if isinstance(text, str) else text)
@@ -444,21 +427,29 @@ class Unroller:
         return [item for entry in value for item in (entry if isinstance(entry, list) else [entry])]
 
     def _guard_holds(self, task: Mapping[str, Any], path: str, context: _Context) -> bool:
-        """Return False when what is included may change the include's own condition and is more than one file."""
-        looked_at = conditions.names(conditions.items(task.get("when")))
-        nested = any(include_of(inner) for inner in flatten(self._program.tasks[path]))
-        assigned = self._assigned_below(path, "")
-        changed = looked_at & assigned or (looked_at and ANY_FACT in assigned)
-        return not (changed and (nested or loop_key(task)))
+        """Return False when what is included may change the include's own condition and is more than one file.
+
+        Ansible asks once; a stage that begins behind the same include asks again.
+        """
+        looked_at = conditions.names([*context.when, *conditions.items(task.get("when"))])
+        below = self._program.tasks[path]
+        if not looked_at or not (loop_key(task) or any(include_of(inner) for inner in flatten(below))):
+            return True
+        assigned = self.traits.assigned_below(path, "")
+        if assigned & {*looked_at, ANY_FACT, ANY_VARIABLE}:
+            return False
+        # Facts that modules return rank below variables that were set, and above all others.
+        safe = self._defined(task, context) | self._known(task, context).keys() | {ROLE_VARIABLE}
+        return looked_at <= safe or self.traits.modules_below(path) <= _WITHOUT_FACTS
 
     def _decide(self, task: Mapping[str, Any], path: str, context: _Context) -> list[_Context]:
         """Return the contexts in which the file is walked: one, or none when it is left out."""
         when = [*context.when, *conditions.items(task.get("when"))]
         variables = task.get("vars") or {}
-        known = self._known(context)
+        known = self._known(task, context)
         for name in variables:
             known.pop(name, None)
-        defined = self._facts.defined(self._on(context))
+        defined = self._defined(task, context)
         verdicts = {role: verdict(when, {**known, ROLE_VARIABLE: role}, defined) for role in context.roles}
         chosen = tuple(role for role, found in verdicts.items() if found is not False)
         if (context.roles and not chosen) or (not context.roles and verdict(when, known, defined) is False):
@@ -478,6 +469,7 @@ class Unroller:
             guards = (*guards, guard)
         kept = tuple(item for item in context.loop_vars if item[0] not in variables)
         inner = self._enter(context, path, static=False)
+        inner = dataclasses.replace(inner, untagged=context.untagged or not tags)
         return [dataclasses.replace(inner, role=role, roles=chosen, guards=guards, loop_vars=kept)]
 
     @staticmethod
@@ -498,8 +490,20 @@ def _plain_facts(task: Mapping[str, Any], context: _Context, known: Mapping[str,
     return facts if facts and conditions.decide(when, known) is True else {}
 
 
+def _is_alone(task: Mapping[str, Any], context: _Context) -> bool:
+    """Return whether `--tags` may select a task, or one in it, by its tags where it leaves tasks without tags out."""
+    return not context.untagged and (bool(context.tags) or any(tags_of(item) for item in flatten([dict(task)])))
+
+
 def _inherit(task: dict[str, Any], context: _Context) -> dict[str, Any]:
     """Return a task with the conditions and tags of the imports around it."""
+    actions = {key.rpartition(".")[2] for key in task}
+    if (context.when or context.tags) and (include_of(task) is not None or "include_role" in actions):
+        # What is included inherits them, too: of a block around the include, not of the include itself.
+        around: dict[str, Any] = {"block": [task]}
+        if context.when:
+            around["when"] = list(context.when)
+        return {**around, "tags": sorted(context.tags)} if context.tags else around
     if context.when:
         task = {**task, "when": [*context.when, *conditions.items(task.get("when"))]}
     if context.tags:

@@ -1,6 +1,6 @@
 """What is known of each task where it runs: whether it is skipped, and what it reads and writes; no I/O.
 
-Imports atoms, conditions, effects and tasks. A task is *dead* when it is decided to be skipped, and nothing that
+Imports atoms, conditions, effects, facts and tasks. A task is *dead* when it is decided to be skipped, and nothing that
 Ansible would look at before it skips could fail.
 """
 
@@ -65,6 +65,7 @@ class _Around:
     tags: frozenset[str]
     reads: frozenset[str]
     skip: str
+    plain: bool  # all conditions around it are decided to hold
 
 
 class Reads:
@@ -81,12 +82,12 @@ class Reads:
         return found[1]
 
 
-def leaves_of(atom: Atom, play_tags: frozenset[str], reads: Reads) -> list[Leaf]:
-    """Return the leaves of an atom's task, in order."""
+def leaves_of(atom: Atom, play_tags: frozenset[str], reads: Reads, *, sure: bool) -> list[Leaf]:
+    """Return the leaves of an atom's task, in order; `sure` when a task that fails is its host's last."""
     ambient = frozenset().union(*(reads_of({"vars": dict(guard.vars)}) for guard in atom.guards if guard.vars))
     # An include's own tags decide with those of the task: what they are only has to be told apart.
     tags = play_tags | {f"include {tag}" for guard in atom.guards for tag in guard.tags}
-    around = _Around(known_of(atom), False, True, True, False, tags, ambient, "")
+    around = _Around(known_of(atom), False, True, sure, False, tags, ambient, "", plain=True)
     return list(_leaves(atom.task, around, atom.defined, _Counter(reads)))
 
 
@@ -183,7 +184,8 @@ def _leaves(task: Mapping[str, Any], around: _Around, defined: frozenset[str], c
     tags = around.tags | tags_of(task)
     own_reads = counter.reads.of(task)
     reads = around.reads | own_reads if around.reads else own_reads
-    skip = around.skip or (_first_false(task.get("when"), known) if around.sure and own is False else "")
+    plain = around.plain and own is not None
+    skip = around.skip or (_first_false(task.get("when"), known) if around.plain and own is False else "")
     if "block" not in task:
         yield _leaf(number, task, dead, around, own, tags, reads, skip)
         return
@@ -192,11 +194,12 @@ def _leaves(task: Mapping[str, Any], around: _Around, defined: frozenset[str], c
         known=known,
         dead=dead,
         total=around.total and all(is_total(item, known, defined) for item in conditions.items(task.get("when"))),
-        sure=around.sure and own is True,
+        sure=around.sure and own is True and "ignore_errors" not in task,
         doubtful=around.doubtful or handled,
         tags=tags,
         reads=reads,
         skip=skip,
+        plain=plain and own is True,
     )
     for key in BLOCK_KEYS:
         # What rescues runs after a failure only; it may not run though its conditions hold.
@@ -216,7 +219,8 @@ def _leaf(
     skip: str,
 ) -> Leaf:
     register = task.get("register")
-    surely = around.sure and own is True and not loop_key(task) and "delegate_facts" not in task
+    unsure = {"delegate_facts", "ignore_errors", "ignore_unreachable"} & task.keys()
+    surely = around.sure and own is True and not loop_key(task) and not unsure
     sets = assigned_names([{key: value for key, value in task.items() if key != "register"}]) if surely else frozenset()
     return Leaf(
         number=number,

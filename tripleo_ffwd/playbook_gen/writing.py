@@ -1,4 +1,4 @@
-"""A tree to a directory, whole or not at all: the compiler's only I/O; imports manifest and tree."""
+"""A tree to a directory, whole or not at all: the compiler's only I/O; imports manifest, tree and files."""
 
 from __future__ import annotations
 

@@ -85,6 +85,16 @@ def test_one_failed_controller_stops_the_run_before_the_next_stage(
     assert "TASK [migrate]" not in output
 
 
+def test_a_failure_that_ends_the_play_at_once_stops_the_run(
+    small: dict[str, Any], ansible_playbook: str, tmp_path: Path
+) -> None:
+    small["RoleConfig"]["fast_forward_upgrade_playbook"][0]["any_errors_fatal"] = True
+    code, output = play(tree_of(small, tmp_path), ansible_playbook, tmp_path, {"ctl-1": {"fails": "false"}})
+    assert code != 0
+    assert "TASK [compute]" not in output
+    assert "TASK [migrate]" not in output
+
+
 def test_all_controllers_failed_stops_the_run(small: dict[str, Any], ansible_playbook: str, tmp_path: Path) -> None:
     hosts = {"ctl-0": {"fails": "false"}, "ctl-1": {"fails": "false"}}
     code, output = play(tree_of(small, tmp_path), ansible_playbook, tmp_path, hosts)
