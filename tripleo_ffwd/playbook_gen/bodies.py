@@ -48,7 +48,7 @@ class Body:
         found: list[Any] = []
         for (untagged, own), group in itertools.groupby(entries, key=lambda entry: (entry.untagged, _parent(entry))):
             inner = tuple(group)
-            content = self._guarded(inner, 0)
+            content = self._guarded(inner, 0, own)
             plain = [entry for entry in inner if not entry.guards]
             tagged = untagged and not wrapped and any(entry.tagged for entry in inner)
             if tagged or (own != parent and any(entry.beside for entry in plain)):
@@ -56,16 +56,20 @@ class Body:
             found.extend(content)
         return found
 
-    def _guarded(self, entries: tuple[Entry, ...], depth: int) -> list[Any]:
-        """Return tasks, those behind run-time conditions in files of their own: their include decides once."""
+    def _guarded(self, entries: tuple[Entry, ...], depth: int, parent: str) -> list[Any]:
+        """Return tasks for a file in `parent`, those behind run-time conditions in files of their own.
+
+        The include of such a file decides once.
+        """
         tasks: list[Any] = []
         for serial, group in itertools.groupby(entries, key=lambda entry: _serial(entry, depth)):
             inner = tuple(group)
             if serial is None:
-                tasks.extend(dict(entry.task) for entry in inner if entry.task is not None)
+                tasks.extend(self._beside(inner, parent))
                 continue
             guard = inner[0].guards[depth]
-            include: dict[str, Any] = {"include_tasks": self._write(self._guarded(inner, depth + 1), _parent(inner[0]))}
+            own = _parent(inner[0])
+            include: dict[str, Any] = {"include_tasks": self._write(self._guarded(inner, depth + 1, own), own)}
             if guard.vars:
                 include["vars"] = dict(guard.vars)
             if guard.when:
@@ -73,6 +77,14 @@ class Body:
             if guard.tags:
                 include["tags"] = list(guard.tags)
             tasks.append(include)
+        return tasks
+
+    def _beside(self, entries: tuple[Entry, ...], parent: str) -> list[Any]:
+        """Return tasks for a file in `parent`, those that name files beside their own in a file of theirs there."""
+        tasks: list[Any] = []
+        for (own, beside), group in itertools.groupby(entries, key=lambda entry: (_parent(entry), entry.beside)):
+            found = [dict(entry.task) for entry in group if entry.task is not None]
+            tasks += [{"include_tasks": self._write(found, own)}] if beside and own != parent else found
         return tasks
 
     def _write(self, tasks: list[Any], parent: str) -> str:

@@ -53,7 +53,10 @@ def _difference(value: Any, other: Any) -> Any:
     others = [other] if isinstance(other, str) else other
     if not isinstance(others, list):
         return UNKNOWN
-    return list(dict.fromkeys(item for item in value if item not in others))
+    try:
+        return list(dict.fromkeys(item for item in value if item not in others))
+    except TypeError:  # of what can't be compared by a hash
+        return UNKNOWN
 
 
 _FILTERS: Mapping[str, Callable[..., Any]] = {

@@ -34,6 +34,7 @@ def reads_of(task: Mapping[str, Any]) -> frozenset[str]:
             after.update(_words(value))
             continue
         action = key.rpartition(".")[2]
+        words.update(_DYNAMIC & {key.removeprefix("with_")})
         if action in _OPAQUE or (key in ("action", "local_action") and _OPAQUE & set(_WORD.findall(str(value)))):
             words.add(EVERYTHING)
         if action == "set_fact" and isinstance(value, Mapping):

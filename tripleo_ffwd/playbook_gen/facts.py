@@ -38,7 +38,7 @@ class Facts:
 
     def leave(self, play: Mapping[str, Any], *, sure: bool) -> None:
         """End a play; what it set is not trusted later when its tags, or an end before its end, may leave it out."""
-        if not sure or tags_of(play) - {"always"}:
+        if not sure or tags_of(play):
             self.forget(self._here)
 
     def visible(self, hosts: frozenset[str] | None = None) -> dict[str, Any]:

@@ -81,7 +81,7 @@ class Moderniser:
         self._drop_warn(result)
         if "block" not in task and not actions_of(task):
             self._note("left as it is: it has no action, so that Ansible can't load the file that it stands in")
-        return result
+        return self._named_action(result)
 
     def _note(self, what: str) -> None:
         self.notes.append(Note(self._file, self._task, what))
@@ -202,6 +202,9 @@ def _old_test(tokens: list[tuple[str, str]], index: int) -> tuple[int, str]:
     kind, name = tokens[after] if after < len(tokens) else ("", "")
     called = after + 1 < len(tokens) and tokens[after + 1] == ("operator", "(")
     test = (_TESTS_OF_ARGUMENTS if called else _TESTS).get(name) if kind == "name" else None
+    behind = [token for token in tokens[after + 1 :] if token[0] != "whitespace"][:1]
+    if test and not called and behind and behind[0][0] == "name" and behind[0][1] not in ("and", "or", "else"):
+        return index, ""  # Jinja2 would take that word for an argument of the test
     return (after + 1, test) if test else (index, "")
 
 

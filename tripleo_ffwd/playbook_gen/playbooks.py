@@ -66,12 +66,12 @@ def gate(item: Compiled) -> dict[str, Any]:
     }
 
 
-def _gate_task(item: Compiled) -> dict[str, Any]:
-    """Return the task that ends the run where a host of its play was lost.
+def _gate_task(item: Compiled, place: str = "") -> dict[str, Any]:
+    """Return the task that ends the run where a host of its play was lost; `place` names a part of the stage.
 
     It runs once; its failure is one of all hosts of the play, and no later play begins when all hosts have failed.
     """
-    message = f"Stage {item.stage.id} did not finish on {{{{ {_MISSED} | join(', ') }}}}: the run ends here"
+    message = f"Stage {item.stage.id}{place} did not finish on {{{{ {_MISSED} | join(', ') }}}}: the run ends here"
     return {
         "name": GATE_TASK,
         "fail": {"msg": message},
@@ -131,7 +131,7 @@ def _play(item: Compiled, files: dict[str, list[Any]]) -> dict[str, Any]:
     if item.parts is None:
         tasks = [settle(task, True) for task in item.play.get("tasks") or []]
     elif item.whole:
-        tasks = [task for part in item.parts for task in (body.included if part.variables else body.tasks)(part)]
+        tasks = _in_one_play(item, body)
     else:
         (part,) = item.parts
         tasks = body.included(part) if part.through_include else body.tasks(part)
@@ -140,6 +140,18 @@ def _play(item: Compiled, files: dict[str, list[Any]]) -> dict[str, Any]:
     if tasks or item.parts is not None:
         play["tasks"] = [_check_step(item), *tasks] if item.checked else tasks
     return play
+
+
+def _in_one_play(item: Compiled, body: Body) -> list[Any]:
+    """Return the parts of a play that stays whole, with a gate between them where its hosts go on together."""
+    parts = item.parts or ()
+    together = not item.play.get("serial") and item.play.get("strategy", "linear") == "linear"
+    tasks: list[Any] = []
+    for index, part in enumerate(parts):
+        tasks += body.included(part) if part.variables else body.tasks(part)
+        if together and index + 1 < len(parts):
+            tasks.append(_gate_task(item, f", {part.release or '-'}/{part.kind},"))
+    return tasks
 
 
 def _check_step(item: Compiled) -> dict[str, Any]:

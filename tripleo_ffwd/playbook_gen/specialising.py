@@ -97,12 +97,12 @@ def cut(
     parts = []
     for index, (key, group) in enumerate(groups):
         release, step, role, variables = key
-        entries, left = _entries(group, leaves, seen, once=once)
+        entries, left, writes = _entries(group, leaves, seen, once=once)
         if not entries:
             continue
         loop_names = {name for name, _ in variables}
         tasks = [entry.task for entry in entries if entry.task is not None]
-        outranked = {*loop_names, ANY_VARIABLE} & (assigned_names(tasks) | _variables(tasks))
+        outranked = {*loop_names, ANY_VARIABLE} & (assigned_names(tasks) | _variables(tasks) | writes)
         shadowed = any(atom.shadowed for atom in group) or bool(outranked)
         parts.append(
             Part(
@@ -129,16 +129,19 @@ def _variables(tasks: list[Mapping[str, Any]]) -> frozenset[str]:
 
 def _entries(
     atoms: list[Atom], leaves: Mapping[int, list[Leaf]], seen: frozenset[tuple[int, int]], *, once: bool
-) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
-    """Return what is left of atoms, and the conditions in it that are left to run time, each once."""
+) -> tuple[tuple[Entry, ...], tuple[str, ...], frozenset[str]]:
+    """Return what is left of atoms, the conditions in it that are left to run time, and what files below it set."""
     found: list[Entry] = []
     left: dict[str, None] = {}
+    writes: frozenset[str] = frozenset()
     for atom in atoms:
         pruner = Pruner(atom, {leaf.number: leaf for leaf in leaves[id(atom)]}, seen, once=once)
         task = pruner.prune(atom.task, known_of(atom))
         if task is not None or any(not guard.total for guard in atom.guards):
             found.append(Entry(atom.guards, task, atom.untagged, atom.file, atom.beside))
         left |= dict.fromkeys(pruner.residual)
+        if task is not None and atom.below:
+            writes |= atom.writes
     asked = {guard.serial for entry in found if entry.task is not None for guard in entry.guards}
     kept: list[Entry] = []
     for entry in found:
@@ -147,7 +150,7 @@ def _entries(
             kept.append(entry)
             asked |= {guard.serial for guard in entry.guards}
     guards = dict.fromkeys(str(item) for entry in kept for guard in entry.guards for item in guard.when)
-    return tuple(kept), tuple({**guards, **left})
+    return tuple(kept), tuple({**guards, **left}), writes
 
 
 class Pruner:

@@ -12,38 +12,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from tripleo_ffwd import model
-from tripleo_ffwd.exceptions import UnsupportedConstruct
 from tripleo_ffwd.playbook_gen import liveness, patterns, specialising
 from tripleo_ffwd.playbook_gen.atoms import ROLE_VARIABLE, Atom
-from tripleo_ffwd.playbook_gen.effects import EVERYTHING, reads_of, template_words
+from tripleo_ffwd.playbook_gen.effects import EVERYTHING, reads_of
 from tripleo_ffwd.playbook_gen.loading import Outputs
 from tripleo_ffwd.playbook_gen.options import GenerateOptions
 from tripleo_ffwd.playbook_gen.patterns import OVERCLOUD, UNDERCLOUD
 from tripleo_ffwd.playbook_gen.program import Program
-from tripleo_ffwd.playbook_gen.tasks import flatten, include_of, included_variables, modules_of
+from tripleo_ffwd.playbook_gen.tasks import flatten, include_of, modules_of
+from tripleo_ffwd.playbook_gen.tree import Note
 from tripleo_ffwd.playbook_gen.unrolling import Unroller
+from tripleo_ffwd.playbook_gen.wholeness import Wholeness, sections_of
 
-# Keywords that a play may have and be cut; with any other it stays whole.
-_CUTTABLE = frozenset(
-    ("hosts", "name", "tasks", "become", "become_user", "become_method", "vars", "environment", "tags", "remote_user")
-) | frozenset(
-    ("gather_facts", "gather_subset", "gather_timeout", "any_errors_fatal", "ignore_errors", "no_log", "port")
-)
 _FACT_KEYWORDS = ("become", "become_user", "become_method", "environment", "remote_user", "port", "vars", "tags")
-# What sees the hosts of its whole play: a stage then holds all of them.
-_SEES_PLAY = re.compile(r"ansible_play_(hosts|batch|hosts_all|name)|\bplay_hosts\b|\"run_once\"")
-_META = re.compile(r"\"(ansible\.\w+\.)?meta\"|\b(action|local_action)\": \"(ansible\.\w+\.)?meta\b")
-_REGROUPS = re.compile(r"\b(group_by|add_host)\b")
-# A role that tasks or variables set is not the inventory's.
-_ROLE_IS_SET = re.compile(rf"{ROLE_VARIABLE}(\":|=(?!=))")
-_SETS_ELSEWHERE = re.compile(r"\"delegate_facts\":")
-_PLAY_NAME = re.compile(r"\bansible_play_name\b")
-_ENDS_PLAY = re.compile(r"\"(ansible\.\w+\.)?meta\"|\"notify\"")
 _CLEARS_FACTS = re.compile(r"\bclear_facts\b")
-# What may hide any of that from us.
-_HIDES = re.compile(
-    r"\b(include|import)_role\b|\"(local_)?action\": (\{\"module\": )?\"(ansible\.\w+\.)?(meta|include|import)"
-)
 # Actions that set variables and touch nothing.
 _HARMLESS = frozenset(("include_vars", "set_fact", "debug", "meta", "setup", "gather_facts"))
 
@@ -83,7 +65,7 @@ class _Play:
     Attributes:
         play, pattern, hosts: the play and where it runs.
         gathers: facts are gathered before it.
-        mode: what it may be cut by, see `Stager._mode`; empty when it must stay whole.
+        mode: what it may be cut by, see `Wholeness.mode`; empty when it must stay whole.
         given: its variables that are taken for their values.
         atoms: its tasks when it is unrolled.
         dropped: how many of them are skipped everywhere without a trace, and are no atoms.
@@ -128,11 +110,11 @@ class Stager:
         self._ids: set[str] = set()
         self._gathered: set[str] = set()
         self._stepped = False
-        self._regroups = False
         self._roles = tuple(outputs.roles)
         self._groups = groups
         self._hosts = {role: frozenset(groups[role]) for role in self._roles}
-        self.unroller = Unroller(program, playbook, options.releases)
+        self._whole_playbook = Wholeness(program, playbook)
+        self.unroller = Unroller(program, playbook, options.releases, trusts_facts=self._whole_playbook.trusts_facts)
         self._given = {ROLE_VARIABLE}
 
     @property
@@ -159,7 +141,7 @@ class Stager:
                 UNDERCLOUD: frozenset((UNDERCLOUD,)),
                 **self._hosts,
             },
-            self._pinned(),
+            self._whole_playbook.pinned(),
             self.unroller.read_by_dead,
         )
         found: list[Compiled] = []
@@ -185,7 +167,6 @@ class Stager:
     def _plays(self) -> list[_Play]:
         """Return the plays that the phase runs; those that may be cut are unrolled."""
         found = []
-        self._check()
         for index, play in enumerate(self._program.playbooks[self._playbook]):
             where = f"{self._playbook}, play {play.get('name') or index + 1}"
             pattern = patterns.normal(play["hosts"])
@@ -197,19 +178,22 @@ class Stager:
                     continue
             gathers = play.get("gather_facts", True) not in (False, "no", "false") and not set(hosts) <= self._gathered
             self._gathered |= set(hosts) if gathers else set()
-            mode = self._mode(play, pattern)
+            mode, why = self._whole_playbook.mode(play, pattern)
+            if why:
+                name = str(play.get("name") or index + 1)
+                self.unroller.notes.append(Note(self._playbook, name, f"the play is not cut into stages: {why}"))
             roles = self._hosts if mode == "role" else {}
             assumed = self.unroller.assumed(play, "step") if _step_of(play) is not None else False
             given = {"step": play["vars"]["step"]} if assumed is not False else {}
             atoms, dropped = None, 0
-            sure = self._is_sure(play)
+            sure = self._whole_playbook.is_sure(play)
             if any(include_of(task) for task in play.get("tasks") or []):
                 before = self.unroller.dropped
                 atoms = self.unroller.unroll(play, hosts, roles, given, sure=sure)
                 dropped = self.unroller.dropped - before
             else:
                 self.unroller.pass_over(play)
-            if _CLEARS_FACTS.search(json.dumps(_sections(play), default=str)):
+            if _CLEARS_FACTS.search(json.dumps(sections_of(play), default=str)):
                 self._gathered = set()
             found.append(
                 _Play(
@@ -227,24 +211,6 @@ class Stager:
             )
         return found
 
-    def _check(self) -> None:
-        """Refuse what would see that our plays have names of their own; note what changes groups while it runs."""
-        below: dict[str, list[Any]] = {}
-        plays = self._program.playbooks[self._playbook]
-        for play in plays:
-            self._below([*_sections(play), *(play.get("handlers") or [])], self._playbook, below)
-        for path, value in {self._playbook: plays, **below}.items():
-            text = json.dumps(value, default=str)
-            self._regroups = self._regroups or bool(_REGROUPS.search(text) or _ROLE_IS_SET.search(text))
-            if _SETS_ELSEWHERE.search(text):
-                self._regroups, self.unroller.trusts_facts = True, False
-            if _PLAY_NAME.search(text):
-                raise UnsupportedConstruct(
-                    "ansible_play_name is looked at, and generated plays have the names of their stages",
-                    where=path,
-                    remedy="Take the play's name out of the tasks' conditions and arguments",
-                )
-
     def _reads(self, play: Mapping[str, Any], unrolled: bool) -> frozenset[str]:
         """Return what a play reads beside the tasks that are unrolled."""
         sections = ("pre_tasks", "tasks", "post_tasks", "handlers")
@@ -257,26 +223,6 @@ class Stager:
             found = found.union(*(reads_of(task) for task in flatten(tasks)))
         return frozenset(found)
 
-    def _pinned(self) -> frozenset[str]:
-        """Return the names in templates of variables' files: they are read whenever such a variable is."""
-        found: set[str] = set()
-        plays = self._program.playbooks[self._playbook]
-        loaded = {name for play in plays for name in _variable_files(play)}
-        for play in plays:
-            tasks = [
-                task for section in ("pre_tasks", "tasks", "post_tasks", "handlers") for task in play.get(section) or []
-            ]
-            below: dict[str, list[Any]] = {}
-            self._below(tasks, self._playbook, below)
-            for task in flatten([*tasks, *(task for found in below.values() for task in found)]):
-                loaded |= included_variables(task)
-        for path in loaded:
-            text = self._program.texts.get(path)
-            found |= {EVERYTHING} if text is None else template_words(text)
-        for text in self._variable_texts():
-            found |= template_words(text)
-        return frozenset(found)
-
     def _without_undercloud(
         self, play: Mapping[str, Any], pattern: str, hosts: tuple[str, ...]
     ) -> tuple[str, tuple[str, ...]]:
@@ -286,58 +232,11 @@ class Stager:
         """
         if UNDERCLOUD not in hosts or not any(play.get(key) for key in ("tasks", "pre_tasks", "post_tasks", "roles")):
             return pattern, hosts
-        modules = modules_of(self._expanded(_sections(play), self._playbook, ()))
+        modules = modules_of(self._expanded(sections_of(play), self._playbook, ()))
         works = bool(play.get("roles")) or bool({module.rpartition(".")[2] for module in modules} - _HARMLESS)
         if not works and hosts != (UNDERCLOUD,):
             return pattern, hosts
         return f"{pattern}:!{UNDERCLOUD}", tuple(host for host in hosts if host != UNDERCLOUD)
-
-    def _is_sure(self, play: Mapping[str, Any]) -> bool:
-        """Return whether no host ends the play before its end and goes on with the next one."""
-        below: dict[str, list[Any]] = {}
-        followed = self._below(_sections(play), self._playbook, below)
-        text = json.dumps([_sections(play), play.get("handlers"), *below.values()], default=str)
-        return followed and not _HIDES.search(text) and not _META.search(text)
-
-    def _mode(self, play: Mapping[str, Any], pattern: str) -> str:
-        """Return ``role`` or ``step`` for what a play may be cut by, or nothing when it must stay whole."""
-        includes = any(include_of(task) for task in play.get("tasks") or [])
-        if not includes or set(play) - _CUTTABLE:
-            return ""
-        tasks = play.get("tasks") or []
-        below: dict[str, list[Any]] = {}
-        followed = self._below(tasks, self._playbook, below)
-        text = json.dumps([tasks, *below.values()], default=str)
-        if not followed or _ENDS_PLAY.search(text) or _HIDES.search(text):
-            return ""
-        keywords = {key: value for key, value in play.items() if key not in ("name", "tasks")}
-        seen = [text, json.dumps(keywords, default=str), *self._variable_texts()]
-        by_role = pattern == OVERCLOUD and not self._regroups and not any(_SEES_PLAY.search(part) for part in seen)
-        return "role" if by_role else "step"
-
-    def _variable_texts(self) -> list[str]:
-        """Return the texts of files of variables, in which templates may stand that any task looks at."""
-        return [
-            text
-            for path, text in self._program.texts.items()
-            if path.startswith(("group_vars/", "host_vars/")) or path == "global_vars.yaml"
-        ]
-
-    def _below(self, tasks: list[Any], current: str, seen: dict[str, list[Any]]) -> bool:
-        """Collect the tasks of all files below; return False when an include's file is for the run to tell."""
-        followed = True
-        for task in flatten(tasks):
-            include = include_of(task)
-            if include is None:
-                continue
-            path = self._program.resolve(include[1], current) if "{{" not in include[1] else None
-            if path is None:
-                self._program.check_role_file(include[1], current)
-                followed = False
-            elif path not in seen:
-                seen[path] = self._program.tasks[path]
-                followed = self._below(seen[path], path, seen) and followed
-        return followed
 
     def _facts(self, play: Mapping[str, Any], pattern: str, hosts: tuple[str, ...]) -> Compiled:
         kept = {key: play[key] for key in (*_FACT_KEYWORDS, "gather_subset", "gather_timeout") if key in play}
@@ -351,7 +250,7 @@ class Stager:
         found = []
         for part in parts:
             labelled = looped or part.release or part.step is not None
-            kind = part.kind if labelled else self._kind(play, _sections(play), unrolled.hosts)
+            kind = part.kind if labelled else self._kind(play, sections_of(play), unrolled.hosts)
             self._given |= dict(part.variables).keys()
             role = part.role or patterns.label(pattern)
             where = part.role or pattern
@@ -372,7 +271,7 @@ class Stager:
     def _whole(self, unrolled: _Play, parts: list[specialising.Part] | None) -> list[Compiled]:
         """Return the one stage of a play that stays whole, its loops over includes unrolled where that saves tasks."""
         play, pattern, hosts = unrolled.play, unrolled.pattern, unrolled.hosts
-        sections = _sections(play)
+        sections = sections_of(play)
         if parts is not None and self._changes(unrolled, parts):
             tasks = self._expanded(
                 [*(play.get("pre_tasks") or []), *(play.get("post_tasks") or [])], self._playbook, ()
@@ -402,12 +301,12 @@ class Stager:
 
     def _kind(self, play: Mapping[str, Any], sections: list[Any], hosts: tuple[str, ...]) -> str:
         """Return what a whole play without a step is, by what it includes and where it stands."""
-        text = json.dumps([play.get("tags"), sections], default=str).lower()
+        includes = [found[1] for found in map(include_of, sections) if found is not None]
         if sections and all("include_vars" in task for task in sections):
             return "facts"
         if hosts == (UNDERCLOUD,):
             return "external"
-        if "host_prep" in text:
+        if "host_prep" in str(play.get("tags")) or (includes and all("host_prep" in name for name in includes)):
             return "host_prep"
         return "post" if self._stepped else "pre"
 
@@ -435,17 +334,8 @@ class Stager:
         raise AssertionError("more than 999 plays of one kind")
 
 
-def _sections(play: Mapping[str, Any]) -> list[Any]:
-    return [task for key in ("pre_tasks", "tasks", "post_tasks") for task in play.get(key) or []]
-
-
 def _role_name(item: Any) -> str:
     return str(item.get("role") or item.get("name")) if isinstance(item, Mapping) else str(item)
-
-
-def _variable_files(play: Mapping[str, Any]) -> set[str]:
-    files = play.get("vars_files") or []
-    return {str(item) for item in (files if isinstance(files, list) else [files])}
 
 
 def _step_of(play: Mapping[str, Any]) -> int | None:

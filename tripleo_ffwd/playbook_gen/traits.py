@@ -20,6 +20,9 @@ _NAMES_A_FILE = re.compile(
     r"\b(lookup|query|q)\(|\"with_(file|fileglob|first_found|lines|ini|template)\"|\bsrc(\": \"|=)[^\"]*\{\{"
     r"|\"(\w+\.)*(script|template|include_vars|include_tasks|import_tasks|include)\": [^,}]*\{\{"
 )
+_MAY_NAME_A_FILE = re.compile(
+    r"\b(lookup|query|q)\(|\"with_\w+\"|\bsrc\b|\"(\w+\.)*(script|template|include_vars|include_tasks|import_tasks|include)\""
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,13 +67,15 @@ class Traits:
         return self._found[key]
 
     def names_beside(self, value: Any, file: str) -> bool:
-        """Return whether tasks of a file name another one beside it."""
+        """Return whether tasks of a file name, or may name, another one beside it."""
         if file not in self._beside:
             self._beside[file] = self._program.files_beside(file)
         names = self._beside[file]
+        text = json.dumps(value, default=str)
+        if "/" not in file:
+            return bool(_MAY_NAME_A_FILE.search(text))
         if not names:
             return False
-        text = json.dumps(value, default=str)
         return any(name in text for name in names) or bool(_NAMES_A_FILE.search(text))
 
     def modules_below(self, path: str) -> frozenset[str]:

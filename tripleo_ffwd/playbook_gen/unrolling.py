@@ -84,9 +84,10 @@ class Unroller:
         program: the program.
         playbook: the playbook's file name.
         releases: the releases that the operator named, or none.
+        trusts_facts: no host sets facts of another.
     """
 
-    def __init__(self, program: Program, playbook: str, releases: tuple[str, ...]) -> None:
+    def __init__(self, program: Program, playbook: str, releases: tuple[str, ...], *, trusts_facts: bool) -> None:
         self._program = program
         self._playbook = playbook
         self._releases = releases
@@ -109,7 +110,7 @@ class Unroller:
         self.leaves: dict[int, list[Leaf]] = {}
         self.read_by_dead: frozenset[str] = frozenset()
         self.dropped = 0
-        self.trusts_facts = True  # no host sets facts of another
+        self._trusts_facts = trusts_facts
 
     @property
     def folded(self) -> frozenset[str]:
@@ -154,7 +155,7 @@ class Unroller:
         self._facts.define((ROLE_VARIABLE,), frozenset(hosts) - {UNDERCLOUD})  # by the inventory
         self._given = given
         # A set_fact that fails sets nothing, and where errors are ignored the host goes on.
-        self._fails = bool(play.get("ignore_errors") or play.get("ignore_unreachable")) or not self.trusts_facts
+        self._fails = bool(play.get("ignore_errors") or play.get("ignore_unreachable")) or not self._trusts_facts
         self._sure = sure
         self._facts.folded |= set(given)
         self._facts.forget(self.traits.assigned_by(play.get("pre_tasks") or [], self._playbook))
@@ -221,8 +222,6 @@ class Unroller:
         """Return whether a task is skipped on every host, and nobody can tell: most tasks in most steps."""
         if "block" in task or "register" in task or not (context.when or task.get("when")):
             return False
-        for guard in context.guards:
-            known = {name: value for name, value in known.items() if name not in dict(guard.vars)}
         when = [*context.when, *conditions.items(task.get("when"))]
         defined = self._defined(task, context)
         return verdict(when, within(task, known), defined) is False and is_droppable(task)
@@ -286,6 +285,9 @@ class Unroller:
 
     def _known(self, task: Mapping[str, Any], context: _Context) -> dict[str, Any]:
         known = {**self._given, **self._visible(task, context), **dict(context.loop_vars)}
+        around = [dict(guard.vars) for guard in context.guards] + [task.get("vars") or {}]
+        if any(around):
+            known = {name: value for name, value in known.items() if not any(name in found for found in around)}
         return known if context.role is None else {**known, ROLE_VARIABLE: context.role}
 
     def _set_facts(
@@ -342,7 +344,8 @@ class Unroller:
         if values is None or not self._guard_holds(task, path, context):
             return False
         variable = (task.get("loop_control") or {}).get("loop_var", "item")
-        if loop is not None and any(variable in dict(guard.vars) for guard in context.guards):
+        around = [dict(guard.vars) for guard in context.guards] + [task.get("vars") or {}]
+        if loop is not None and any(variable in found for found in around):
             return False  # it outranks the outer include's variable, which a file of ours would put in its place
         plans = []
         for value in values:
@@ -362,7 +365,7 @@ class Unroller:
         """Unroll a file that is read with the playbook: its tasks inherit the import's conditions and tags."""
         if loop_key(task) or set(task) - {include_key(task), "name", "when", "tags"}:
             return False
-        if not context.dynamic and self.traits.names_beside(self._program.tasks[path], path):
+        if not context.dynamic and "/" in path and self.traits.names_beside(self._program.tasks[path], path):
             return False  # an include in its directory would find the file, and `--tags` would not find the tasks
         items = conditions.items(task.get("when"))
         inner = dataclasses.replace(

@@ -22,6 +22,7 @@ from tripleo_ffwd.playbook_gen.tasks import BLOCK_KEYS, assigned_names, include_
 _TOTAL_FILTERS = frozenset(("bool", "lower", "upper", "string", "default", "d"))
 # Loops whose source can't fail, or fails without harm in a task that is skipped; lookups of files and commands can.
 _PLAIN_LOOPS = frozenset(("loop", "with_items", "with_list", "with_sequence", "with_dict", "with_nested"))
+_REGISTERS_NOTHING = frozenset(("meta", "include_tasks", "import_tasks", "import_role"))
 _LOOKUPS = ("lookup(", "query(", "q(")
 
 
@@ -87,6 +88,7 @@ def leaves_of(atom: Atom, play_tags: frozenset[str], reads: Reads, *, sure: bool
     ambient = frozenset().union(*(reads_of({"vars": dict(guard.vars)}) for guard in atom.guards if guard.vars))
     # An include's own tags decide with those of the task: what they are only has to be told apart.
     tags = play_tags | {f"include {tag}" for guard in atom.guards for tag in guard.tags}
+    tags |= {"include without tags"} if atom.untagged else set()
     around = _Around(known_of(atom), False, True, sure, False, tags, ambient, "", plain=True)
     return list(_leaves(atom.task, around, atom.defined, _Counter(reads)))
 
@@ -194,7 +196,7 @@ def _leaves(task: Mapping[str, Any], around: _Around, defined: frozenset[str], c
         known=known,
         dead=dead,
         total=around.total and all(is_total(item, known, defined) for item in conditions.items(task.get("when"))),
-        sure=around.sure and own is True and "ignore_errors" not in task,
+        sure=around.sure and own is True and not {"ignore_errors", "delegate_facts"} & task.keys(),
         doubtful=around.doubtful or handled,
         tags=tags,
         reads=reads,
@@ -219,6 +221,7 @@ def _leaf(
     skip: str,
 ) -> Leaf:
     register = task.get("register")
+    actions = {key.rpartition(".")[2] for key in task}
     unsure = {"delegate_facts", "ignore_errors", "ignore_unreachable"} & task.keys()
     surely = around.sure and own is True and not loop_key(task) and not unsure
     sets = assigned_names([{key: value for key, value in task.items() if key != "register"}]) if surely else frozenset()
@@ -227,7 +230,7 @@ def _leaf(
         dead=dead,
         droppable=is_droppable(task),
         doubtful=around.doubtful,
-        register=register if isinstance(register, str) else "",
+        register=register if isinstance(register, str) and not _REGISTERS_NOTHING & actions else "",
         sets=frozenset(name for name in sets if not name.startswith("*")),
         tags=tags,
         reads=reads,

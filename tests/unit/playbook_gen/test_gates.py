@@ -95,6 +95,17 @@ def test_a_failure_that_ends_the_play_at_once_stops_the_run(
     assert "TASK [migrate]" not in output
 
 
+def test_a_play_that_stays_whole_has_gates_between_its_steps(
+    small: dict[str, Any], ansible_playbook: str, tmp_path: Path
+) -> None:
+    small["RoleConfig"]["fast_forward_upgrade_playbook"][0]["handlers"] = [{"name": "a handler", "debug": {}}]
+    code, output = play(tree_of(small, tmp_path), ansible_playbook, tmp_path, {"ctl-1": {"fails": "false"}})
+    assert code != 0
+    assert "Stage -/pre/overcloud/all, ocata/step2, did not finish on ctl-1: the run ends here" in output
+    assert "TASK [compute]" in output  # the step goes on on the others
+    assert "TASK [migrate]" not in output
+
+
 def test_all_controllers_failed_stops_the_run(small: dict[str, Any], ansible_playbook: str, tmp_path: Path) -> None:
     hosts = {"ctl-0": {"fails": "false"}, "ctl-1": {"fails": "false"}}
     code, output = play(tree_of(small, tmp_path), ansible_playbook, tmp_path, hosts)

@@ -120,7 +120,6 @@ def test_a_write_that_a_tag_may_leave_out_hides_nothing(
 @pytest.mark.parametrize(
     "reader",
     [
-        {"debug": {"msg": "{{ hostvars[somebody][something] }}"}},
         {"debug": {"msg": "{{ vars['sta' ~ 'te'] }}"}},
         {"debug": {"msg": "{{ lookup('vars', 'sta' ~ 'te') }}"}},
         {"template": {"src": "a.j2", "dest": "/a"}},

@@ -151,6 +151,17 @@ def test_old_idioms_become_equal_new_ones(outputs: dict[str, Any]) -> None:
     assert {note["task"] for note in tree.manifest["rewritten"]} >= {"old", "in a template"}
 
 
+def test_an_action_in_a_mapping_becomes_the_tasks_key(outputs: dict[str, Any]) -> None:
+    outputs["RoleData"]["Compute"]["upgrade_tasks"] = [
+        {"name": "look", "local_action": {"module": "stat", "path": "/x"}, "register": "found"},
+        {"action": {"module": "ping"}},
+    ]
+    tree = pipeline.compile_playbooks(outputs, GenerateOptions(phase="upgrade"))
+    look, ping = yaml.safe_load(dict(tree.files)["Compute/upgrade_tasks.yaml"])
+    assert look == {"name": "look", "stat": {"path": "/x"}, "delegate_to": "localhost", "register": "found"}
+    assert ping == {"ping": None}
+
+
 def test_missing_deployments_are_told(outputs: dict[str, Any]) -> None:
     outputs["RoleConfig"]["deploy_steps_playbook"] += (
         "- hosts: overcloud\n  tasks:\n    - include_tasks: deployments.yaml\n"
