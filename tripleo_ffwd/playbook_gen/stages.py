@@ -32,7 +32,7 @@ _HARMLESS = frozenset(("include_vars", "set_fact", "debug", "meta", "setup", "ga
 
 @dataclasses.dataclass(frozen=True)
 class Compiled:
-    """A stage and what its play is made of: a `part` of a play that was cut, or a whole play.
+    """A stage and what its play is made of: one part of a play that was cut, or a whole play.
 
     Attributes:
         stage: id, hosts and counts.
@@ -137,10 +137,7 @@ class Stager:
                 for play in plays
             ],
             self.unroller.leaves,
-            {
-                UNDERCLOUD: frozenset((UNDERCLOUD,)),
-                **self._hosts,
-            },
+            {UNDERCLOUD: frozenset((UNDERCLOUD,)), **self._hosts},
             self._whole_playbook.pinned(),
             self.unroller.read_by_dead,
         )

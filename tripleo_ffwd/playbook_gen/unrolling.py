@@ -33,6 +33,7 @@ from tripleo_ffwd.playbook_gen.tasks import (
 from tripleo_ffwd.playbook_gen.traits import Traits
 from tripleo_ffwd.playbook_gen.tree import Note
 from tripleo_ffwd.playbook_gen.verdicts import Leaf, Reads, is_droppable, is_total, leaves_of, verdict, within
+from tripleo_ffwd.playbook_gen.wholeness import sections_of
 
 # Keywords of an include that following it can keep the meaning of.
 _FOLLOWED = frozenset(("name", "when", "loop", "loop_control", "vars", "tags"))
@@ -120,7 +121,7 @@ class Unroller:
     def pass_over(self, play: Mapping[str, Any]) -> None:
         """Forget what a play that stays whole may set."""
         names: set[str] = {ANY_FACT, ANY_VARIABLE} if play.get("roles") else set()
-        names |= self.traits.assigned_by(_sections(play), self._playbook)
+        names |= self.traits.assigned_by(sections_of(play, handlers=True), self._playbook)
         if ANY_VARIABLE in names:
             names.add(ANY_FACT)
         self._facts.forget(names)
@@ -175,7 +176,7 @@ class Unroller:
         True: nothing before or in the play may set it. None: only roles or files that are not at hand could, before
         the play: it is to be looked at when the play begins. False: something does, or may do so in the play.
         """
-        inside = self.traits.assigned_by(_sections(play), self._playbook)
+        inside = self.traits.assigned_by(sections_of(play, handlers=True), self._playbook)
         others = play.get("roles") or play.get("vars_files") or play.get("vars_prompt")
         if name in inside or {ANY_FACT, ANY_VARIABLE} & inside or others or self._facts.sets(name):
             return False
@@ -512,10 +513,6 @@ def _inherit(task: dict[str, Any], context: _Context) -> dict[str, Any]:
     if context.tags:
         task = {**task, "tags": sorted(context.tags | tags_of(task))}
     return task
-
-
-def _sections(play: Mapping[str, Any]) -> list[Any]:
-    return [task for key in ("pre_tasks", "tasks", "post_tasks", "handlers") for task in play.get(key) or []]
 
 
 def _with(loop_vars: tuple[tuple[str, Any], ...], name: str, value: Any) -> tuple[tuple[str, Any], ...]:
