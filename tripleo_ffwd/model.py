@@ -33,6 +33,10 @@ UNSELECTED_GROUP = "ffwd_unselected"
 GATE_TASK = "Every selected host has finished the stage"
 GATE_PLAY = "gate "
 
+# Tasks of ours that give variables the result which tasks that all hosts skip would have registered; their names.
+SKIP_TASK = "Be skipped for the tasks that are left out"
+SKIP_RESULTS_TASK = "Register that they were skipped"
+
 
 @dataclasses.dataclass(frozen=True)
 class Stage:

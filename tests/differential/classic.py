@@ -17,6 +17,7 @@ import yaml
 _SORTED = ("fast_forward_upgrade_tasks", "fast_forward_post_upgrade_tasks", "upgrade_tasks", "post_upgrade_tasks")
 _CONDITIONS = ("when", "failed_when", "changed_when", "until")
 _NAME = re.compile(r"[A-Za-z_]\w*")
+_PROGRAM = re.compile(r"(_playbooks?|_tasks(_step_?\d+)?|common_container_config_scripts)\.yaml$")
 _DIFFERENCE = re.compile(r"releases \| difference\(\s*releases \| last\s*\)")
 
 
@@ -47,7 +48,7 @@ def write_tree(outputs: dict[str, Any], root: Path, order: str = "sorted") -> No
             elif key == "step_config":
                 files[f"{role}/{key}.pp"] = value or ""
     for key, value in outputs["RoleConfig"].items():
-        files[f"{key}.yaml"] = value
+        files[key if "." in key else f"{key}.yaml"] = value
     parsed = {path: _parsed(path, value) for path, value in files.items()}
     dynamic, static = _reached(parsed)
     both = dynamic & static
@@ -66,8 +67,13 @@ def _beside(path: str) -> str:
     return str(Path(path).with_name(f"static_{Path(path).name}"))
 
 
+def is_program(path: str) -> bool:
+    """Return whether a file has plays or tasks, by its name."""
+    return _PROGRAM.search(path) is not None
+
+
 def _parsed(path: str, value: Any) -> Any:
-    if isinstance(value, str) and path.endswith(("_tasks.yaml", "_playbook.yaml")):
+    if isinstance(value, str) and is_program(path):
         return yaml.load(value, Loader=yaml.CSafeLoader) or []
     return value
 
@@ -88,13 +94,13 @@ def _reached(files: dict[str, Any]) -> tuple[set[str], set[str]]:
     At run time is what stands below an include_tasks, or an include that loops.
     """
     found: dict[bool, set[str]] = {True: set(), False: set()}
-    waiting = [(path, False) for path in files if path.endswith("_playbook.yaml")]
+    waiting = [(path, False) for path in files if path.endswith(("_playbook.yaml", "_playbooks.yaml"))]
     while waiting:
         path, below = waiting.pop()
         if path in found[below]:
             continue
         found[below].add(path)
-        for task in _tasks(files[path]):
+        for task in tasks_of(files[path]):
             for key in ("include", "include_tasks", "import_tasks"):
                 target = _target(task.get(key), Path(path), files)
                 if target:
@@ -112,13 +118,14 @@ def _loops(task: dict[str, Any]) -> bool:
     return any(word == "loop" or word.startswith("with_") for word in task)
 
 
-def _tasks(value: Any) -> list[dict[str, Any]]:
+def tasks_of(value: Any) -> list[dict[str, Any]]:
+    """Return a file's plays and tasks, those within others too."""
     found = []
     for item in value if isinstance(value, list) else []:
         if isinstance(item, dict):
             found.append(item)
             for key in ("tasks", "pre_tasks", "post_tasks", "handlers", "block", "rescue", "always"):
-                found.extend(_tasks(item.get(key)))
+                found.extend(tasks_of(item.get(key)))
     return found
 
 
@@ -140,6 +147,8 @@ def _modern(value: Any, static: bool, current: Path, both: set[str]) -> Any:
             )
         elif key in _CONDITIONS:
             result[key] = _condition(item)
+        elif key == "register" and not _NAME.fullmatch(str(item)):
+            pass  # no variable that anything could read; newer versions refuse to load it
         elif key != "static" and (key != "warn" or not ("command" in value or "shell" in value)):
             result[key] = _modern(item, static, current, both)
     return result

@@ -83,16 +83,16 @@ class Ansible:
             process.stdout.close()
             process.wait()
 
-    def prepare(self, modules: Iterable[str], roles: Iterable[str] = ()) -> None:
-        """Make names known that a playbook uses: modules that are not there, empty roles."""
+    def prepare(self, modules: Iterable[str], roles: Iterable[tuple[str, str]] = ()) -> None:
+        """Make names known that a playbook uses: modules that are not there, and files of roles with a task each."""
         for module in modules:
             path = self.stubs / f"{module}.py"
             if "." not in module and module not in _REAL and module.isidentifier() and not path.exists():
                 path.write_text(_STUB)
-        for role in roles:
+        for role, file in roles:
             target = self.roles / role / "tasks"
             target.mkdir(parents=True, exist_ok=True)
-            (target / "main.yaml").write_text("[]\n")
+            (target / f"{file}.yaml").write_text(json.dumps([{"name": f"{role}, {file}", "command": "do it"}]))
 
     def run(self, playbook: Path, inventories: list[Path], job: Mapping[str, Any], old: bool) -> Run:
         """Run a playbook.
@@ -124,6 +124,7 @@ class Ansible:
                 **{key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")},
                 "ANSIBLE_ACTION_PLUGINS": str(self.stubs),
                 "ANSIBLE_ROLES_PATH": str(self.roles),
+                "ANSIBLE_STRATEGY_PLUGINS": str(HERE / "strategies"),
                 "ANSIBLE_HOME": str(self.directory / "home"),
                 "ANSIBLE_LOCALHOST_WARNING": "0",
                 "ANSIBLE_INVENTORY_UNPARSED_WARNING": "0",
@@ -157,31 +158,50 @@ class Trees:
 
 
 def write_trees(
-    outputs: dict[str, Any], root: Path, ansible: Ansible, options: GenerateOptions | None = None, order: str = ""
+    outputs: dict[str, Any],
+    root: Path,
+    ansible: Ansible,
+    options: GenerateOptions | None = None,
+    order: str = "",
+    written: dict[str, Any] | None = None,
 ) -> Trees:
-    """Write both trees below `root` and make the modules and roles that they name known."""
+    """Write both trees below `root` and make the modules and roles that they name known.
+
+    Args:
+        outputs: output key to value.
+        root: a directory.
+        ansible: what will run them.
+        options: of the generator.
+        order: of the tasks in the templates' tree; empty: the one that the generator found.
+        written: the outputs with the files that TripleO's writer adds; None: it adds none.
+    """
     theirs, ours = root / "theirs", root / "ours"
     tree = pipeline.compile_playbooks(outputs, options or GenerateOptions())
-    classic.write_tree(outputs, theirs, order or tree.manifest["task_order"])
+    classic.write_tree(written or outputs, theirs, order or tree.manifest["task_order"])
     writing.write_tree(tree, ours)
     local = root / "local.yaml"
     everyone = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     local.write_text(json.dumps({"all": {"vars": everyone}}))
-    modules, roles, text = set(), set(), []
+    modules, roles, text = {"command"}, set(), []
     for path in theirs.rglob("*.yaml"):
         text.append(path.read_text())
-        if path.name.endswith(("_tasks.yaml", "_playbook.yaml")):
-            found = yaml.load(text[-1], Loader=yaml.CSafeLoader) or []
-            for item in found if isinstance(found, list) else []:
-                below = [item] if "hosts" not in item else [t for key in _SECTIONS for t in item.get(key) or []]
-                modules |= {name.split("=")[0] for name in tasks.modules_of(below)}
-                roles |= {str(role) for role in item.get("roles") or []}
+        if classic.is_program(path.name):
+            found = classic.tasks_of(yaml.load(text[-1], Loader=yaml.CSafeLoader))
+            modules |= {
+                name.split("=")[0] for item in found if "hosts" not in item for name in tasks.modules_of([item])
+            }
+            roles |= {role for item in found for role in _roles(item)}
     ansible.prepare(modules, roles)
     inventory = yaml.safe_load((ours / "inventory.yaml").read_text())
     return Trees(theirs, ours, [ours / "inventory.yaml", local], _read_names(text), _hosts(inventory))
 
 
-_SECTIONS = ("pre_tasks", "tasks", "post_tasks", "handlers")
+def _roles(item: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the roles that a play or a task uses, each with the file of tasks in it."""
+    named = [item[key] for key in ("include_role", "import_role") if key in item]
+    found = [(str(role["name"]), str(role.get("tasks_from", "main"))) for role in named]
+    plain = [role.get("role", role.get("name")) if isinstance(role, dict) else role for role in item.get("roles") or []]
+    return [(role, file) for role, file in [*found, *((str(role), "main") for role in plain)] if "{" not in role + file]
 
 
 def _hosts(value: Any) -> list[str]:

@@ -58,7 +58,11 @@ REAL = frozenset(
     )
 )
 # How tasks that only our tree has are named, and what says nothing about what is executed.
-OURS = ("Every selected host has finished the stage",)
+OURS = (
+    "Every selected host has finished the stage",
+    "Be skipped for the tasks that are left out",
+    "Register that they were skipped",
+)
 UNRECORDED = frozenset(
     ("setup", "gather_facts", "meta", "include_tasks", "import_tasks", "include_role", "import_role")
 )
@@ -73,6 +77,7 @@ class Recording:
         self.seed, self.survive = job["seed"], job["survive"]
         self.bootstrap = job["bootstrap"]
         self.names = frozenset(job["names"])
+        self._directory = json.dumps(job["directory"])[1:-1]
         self._file = os.open(job["record"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         self._counts: dict[str, int] = {}
         self.rescuable = False
@@ -86,24 +91,24 @@ class Recording:
         self._counts[text] = self._counts.get(text, 0) + 1
         return self._counts[text]
 
+    def plain(self, value: Any) -> Any:
+        """Return a value as JSON has it, without the directory of the playbook: that one differs."""
+        return json.loads(json.dumps(value, default=str).replace(self._directory, "<playbook_dir>"))
+
     def executed(self, handler: Any, task_vars: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         """Record what a handler is about to do; return what tells it from others, and its arguments."""
         task = handler._task
-        args = {key: _plain(value) for key, value in task.args.items() if not key.startswith("_ansible")}
+        args = {key: self.plain(value) for key, value in task.args.items() if not key.startswith("_ansible")}
         args.pop("warn", None)
-        name = _plain(task.get_name(include_role_fqcn=False)) if task.name else ""
+        name = self.plain(task.get_name(include_role_fqcn=False)) if task.name else ""
         action = task.action.rpartition(".")[2]
         if action not in UNRECORDED and name not in OURS:
-            given = {key: _plain(getattr(task, key)) for key in _KEYWORDS if getattr(task, key, None)}
+            given = {key: self.plain(getattr(task, key)) for key in _KEYWORDS if getattr(task, key, None)}
             if task.environment and any(task.environment):
-                given["environment"] = _plain(handler._templar.template(task.environment))
-            place = [_plain(task_vars.get(key)) for key in ("release", "step", "tripleo_role_name")]
+                given["environment"] = self.plain(handler._templar.template(task.environment))
+            place = [self.plain(task_vars.get(key)) for key in ("release", "step", "tripleo_role_name")]
             self.write(["run", task_vars["inventory_hostname"], name, action, args, place, given])
         return [name, action, args], args
-
-
-def _plain(value: Any) -> Any:
-    return json.loads(json.dumps(value, default=str))
 
 
 def _handler(recording: Recording, original: Any) -> Any:
@@ -206,7 +211,7 @@ def _callbacks(recording: Recording) -> Any:
         fate = "ignored" if named.get("ignore_errors") else "rescued" if _is_rescuable(task) else "lost"
         changed = "changed" if data.get("changed") else ""
         ending = [state, changed, fate if state != "ok" else "lost" if data.get("survived") else ""]
-        recording.write(["end", host.get_name(), fields.get("name") or "", action, *ending])
+        recording.write(["end", host.get_name(), recording.plain(fields.get("name") or ""), action, *ending])
 
     return send
 
@@ -218,7 +223,9 @@ def _final(recording: Recording, manager: Any) -> None:
         merged: dict[str, Any] = {}
         for cache in caches:
             merged.update(cache.get(host) or {})
-        kept = {name: _without_wire(_plain(value)) for name, value in merged.items() if name in recording.names}
+        kept = {
+            name: _without_wire(recording.plain(value)) for name, value in merged.items() if name in recording.names
+        }
         recording.write(["variables", host, kept])
 
 

@@ -1,4 +1,4 @@
-"""The tasks of a stage, and the files of its own that it includes; imports specialising and model, no I/O."""
+"""The tasks of a stage, and the files of its own that it includes; imports parts and model, no I/O."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from tripleo_ffwd.model import Stage
-from tripleo_ffwd.playbook_gen.specialising import Entry, Part
+from tripleo_ffwd.playbook_gen.parts import Entry, Part
 
 
 class Body:

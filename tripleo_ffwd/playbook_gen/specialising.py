@@ -1,12 +1,11 @@
 """Unrolled tasks to stages: what release, step and role decide to be false is left out, the rest is grouped.
 
-Imports atoms, verdicts, simplifying, conditions and tasks. A skipped task that registers something overwrites a
-variable: where that is seen later the task stays, to be skipped at run time.
+Imports atoms, parts, skip_results, verdicts, simplifying, conditions and tasks. A skipped task that registers something
+overwrites a variable: where that is seen later the task stays, to be skipped at run time.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import re
 from collections.abc import Mapping
@@ -16,69 +15,14 @@ from jinja2 import nodes
 
 from tripleo_ffwd.playbook_gen import conditions
 from tripleo_ffwd.playbook_gen.atoms import Atom, Guard
+from tripleo_ffwd.playbook_gen.parts import Entry, Part
 from tripleo_ffwd.playbook_gen.simplifying import simplify
-from tripleo_ffwd.playbook_gen.tasks import ANY_VARIABLE, BLOCK_KEYS, assigned_names, flatten
+from tripleo_ffwd.playbook_gen.skip_results import gathered
+from tripleo_ffwd.playbook_gen.tasks import ANY_VARIABLE, BLOCK_KEYS, assigned_names, flatten, loop_key
 from tripleo_ffwd.playbook_gen.verdicts import Leaf, known_of, within
 
 # Keywords of tasks whose failure is one of all hosts.
 _FATAL = frozenset(("run_once", "any_errors_fatal"))
-
-
-@dataclasses.dataclass(frozen=True)
-class Entry:
-    """A task of a stage, and the includes whose run-time conditions decide it.
-
-    Attributes:
-        guards: the includes' conditions, outermost first.
-        task: the task; None where only the conditions are left, because looking at them may fail.
-        untagged: an include without tags brought it in: `--tags` does not select it, whatever its own tags.
-        file: the file that it stood in.
-        beside: it names a file that stands beside that file.
-    """
-
-    guards: tuple[Guard, ...]
-    task: Mapping[str, Any] | None
-    untagged: bool
-    file: str
-    beside: bool
-
-    @property
-    def tagged(self) -> bool:
-        """Whether tags stand first: those of the outermost include that is left, or of the task or one in it."""
-        if self.guards:
-            return bool(self.guards[0].tags)
-        return self.task is not None and any(task.get("tags") for task in flatten([dict(self.task)]))
-
-
-@dataclasses.dataclass(frozen=True)
-class Part:
-    """A stage of a play that is cut, before it has hosts and text.
-
-    Attributes:
-        kind: ``stepN``, ``pre`` or ``post``.
-        role: the only role, or None for all of the play's hosts.
-        bootstrap: whether the includes around it leave only the bootstrap node.
-        variables: loop variables that its tasks see.
-        through_include: whether these must outrank facts of the same name, as an include's variables do.
-        residual: the conditions that are left to run time.
-        fatal: a failure in it may end it on all hosts, so that its last tasks are not reached.
-    """
-
-    kind: str
-    release: str | None
-    step: int | None
-    role: str | None
-    bootstrap: bool
-    variables: tuple[tuple[str, Any], ...]
-    through_include: bool
-    entries: tuple[Entry, ...]
-    residual: tuple[str, ...]
-    fatal: bool
-
-    @property
-    def tasks(self) -> list[Mapping[str, Any]]:
-        """The tasks and blocks of the stage."""
-        return [entry.task for entry in self.entries if entry.task is not None]
 
 
 def cut(
@@ -138,7 +82,8 @@ def _entries(
         pruner = Pruner(atom, {leaf.number: leaf for leaf in leaves[id(atom)]}, seen, once=once)
         task = pruner.prune(atom.task, known_of(atom))
         if task is not None or any(not guard.total for guard in atom.guards):
-            found.append(Entry(atom.guards, task, atom.untagged, atom.file, atom.beside))
+            skip = "" if "block" in atom.task or loop_key(atom.task) else pruner.skip
+            found.append(Entry(atom.guards, task, atom.untagged, atom.file, atom.beside, skip))
         left |= dict.fromkeys(pruner.residual)
         if task is not None and atom.below:
             writes |= atom.writes
@@ -150,7 +95,7 @@ def _entries(
             kept.append(entry)
             asked |= {guard.serial for guard in entry.guards}
     guards = dict.fromkeys(str(item) for entry in kept for guard in entry.guards for item in guard.when)
-    return tuple(kept), tuple({**guards, **left}), writes
+    return gathered(kept), tuple({**guards, **left}), writes
 
 
 class Pruner:
@@ -161,6 +106,10 @@ class Pruner:
         leaves: its leaves by their number.
         seen: skips that must stay, as (id of the atom, number of the leaf).
         once: the play's hosts go from task to task together, so that one may skip for all.
+
+    Attributes:
+        residual: the conditions that are left to run time.
+        skip: the condition of the last task that was left to be skipped once for all hosts.
     """
 
     def __init__(self, atom: Atom, leaves: Mapping[int, Leaf], seen: frozenset[tuple[int, int]], *, once: bool) -> None:
@@ -170,6 +119,7 @@ class Pruner:
         self._seen = seen
         self._number = 0
         self.residual: list[str] = []
+        self.skip = ""
 
     def prune(self, task: Mapping[str, Any], known: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Return what is left of a task, its conditions without what is decided; None when nothing is."""
@@ -184,7 +134,10 @@ class Pruner:
             return self._undecided(task, inner)
         # All hosts skip it for one reason: one of them is enough to give all of them the variable.
         once = leaf.skip and leaf.register and self._once and not leaf.doubtful and not self._atom.guards
-        return {**task, "run_once": True} if once else dict(task)
+        if not once:
+            return dict(task)
+        self.skip = leaf.skip
+        return {**task, "run_once": True}
 
     def _block(self, task: Mapping[str, Any], known: Mapping[str, Any]) -> Mapping[str, Any] | None:
         first = self._number

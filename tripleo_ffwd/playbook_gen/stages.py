@@ -17,6 +17,7 @@ from tripleo_ffwd.playbook_gen.atoms import ROLE_VARIABLE, Atom
 from tripleo_ffwd.playbook_gen.effects import EVERYTHING, reads_of
 from tripleo_ffwd.playbook_gen.loading import Outputs
 from tripleo_ffwd.playbook_gen.options import GenerateOptions
+from tripleo_ffwd.playbook_gen.parts import Part
 from tripleo_ffwd.playbook_gen.patterns import OVERCLOUD, UNDERCLOUD
 from tripleo_ffwd.playbook_gen.program import Program
 from tripleo_ffwd.playbook_gen.tasks import flatten, include_of, modules_of
@@ -47,7 +48,7 @@ class Compiled:
     stage: model.Stage
     play: Mapping[str, Any]
     pattern: str
-    parts: tuple[specialising.Part, ...] | None
+    parts: tuple[Part, ...] | None
     whole: bool = True
     modules: tuple[str, ...] = ()
     checked: bool = False
@@ -154,7 +155,7 @@ class Stager:
                 found.extend(self._cut(play, parts))
         return found
 
-    def _changes(self, play: _Play, parts: list[specialising.Part]) -> bool:
+    def _changes(self, play: _Play, parts: list[Part]) -> bool:
         """Return whether anything is gained by writing a play's tasks in place of its imports."""
         if any(part.variables or part.role for part in parts):
             return True
@@ -241,7 +242,7 @@ class Stager:
         stage = model.Stage(self._unique("-", "facts", role, "all"), self._playbook, None, None, role, hosts, 1)
         return Compiled(stage, kept, pattern, None, True, ("gather_facts",))
 
-    def _cut(self, unrolled: _Play, parts: list[specialising.Part]) -> list[Compiled]:
+    def _cut(self, unrolled: _Play, parts: list[Part]) -> list[Compiled]:
         play, pattern = unrolled.play, unrolled.pattern
         looped = any(part.variables for part in parts)
         found = []
@@ -265,7 +266,7 @@ class Stager:
             found.append(Compiled(stage, play, where, (part,), False, modules, unrolled.checked))
         return found
 
-    def _whole(self, unrolled: _Play, parts: list[specialising.Part] | None) -> list[Compiled]:
+    def _whole(self, unrolled: _Play, parts: list[Part] | None) -> list[Compiled]:
         """Return the one stage of a play that stays whole, its loops over includes unrolled where that saves tasks."""
         play, pattern, hosts = unrolled.play, unrolled.pattern, unrolled.hosts
         sections = sections_of(play)

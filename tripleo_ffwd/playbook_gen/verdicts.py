@@ -235,7 +235,17 @@ def _leaf(
         tags=tags,
         reads=reads,
         reads_result=reads_own_result(task),
-        skip=skip if dead and not loop_key(task) and not {"delegate_to", "no_log"} & task.keys() else "",
+        skip=skip if dead and _is_plain_loop(task) and not {"delegate_to", "no_log"} & task.keys() else "",
+    )
+
+
+def _is_plain_loop(task: Mapping[str, Any]) -> bool:
+    """Return whether a task has no loop, or one over plain texts that stand in it."""
+    loop = loop_key(task)
+    return loop is None or (
+        loop in ("loop", "with_items")
+        and isinstance(task[loop], list)
+        and all(isinstance(item, str) and "{{" not in item and "{%" not in item for item in task[loop])
     )
 
 

@@ -185,3 +185,38 @@ def test_a_task_with_tags_stands_behind_the_untagged_include_that_brought_it(out
     include = plays["-/step2/Controller/all"]["tasks"][0]
     assert list(include) == ["include_tasks"]  # `--tags common` leaves it out, as it left out the templates' include
     assert yaml.safe_load(files[include["include_tasks"]]) == [{"name": "tagged", "command": "x", "tags": ["common"]}]
+
+
+def probes(*names: str, **keywords: Any) -> list[Task]:
+    return [{"name": f"probe {name}", "command": "probe", "register": name, **keywords} for name in names]
+
+
+def test_skips_for_one_reason_are_registered_by_one_task(outputs: dict[str, Any]) -> None:
+    names = ("one", "two", "three", "four")
+    reader = at(2, name="reader", command="x", when=[f"{name} is succeeded" for name in (*names, "five", "six")])
+    tagged = probes("five", "six", when="step|int == 0", tags="common")
+    found = stages(outputs, *probes(*names, when=["step|int == 0"]), *tagged, reader)
+    skipped, given, *others = found[2]
+    assert (skipped["when"], skipped["run_once"]) == ("step|int == 0", True)
+    assert given["set_fact"] == dict.fromkeys(names, "{{ ffwd_skip_result }}")
+    assert given["run_once"]
+    # What --tags selects is not what it leaves out; and two tasks are no fewer than two.
+    assert [task["name"] for task in others][:3] == ["probe five", "probe six", "reader"]
+
+
+def test_of_skips_that_register_one_name_each_stays_in_its_place(outputs: dict[str, Any]) -> None:
+    names = ("one", "two", "three", "four")
+    reader = at(2, name="reader", command="x", when=[f"{name} is succeeded" for name in names])
+    again = {"name": "probe again", "command": "probe", "register": "one", "when": "step|int == 0", "tags": "common"}
+    found = stages(outputs, *probes(*names, when=["step|int == 0"]), again, reader)[2]
+    assert [task["name"] for task in found if task.get("register") == "one"] == ["probe one", "probe again"]
+    (given,) = [task["set_fact"] for task in found if "set_fact" in task]
+    assert list(given) == ["two", "three", "four"]
+
+
+def test_a_loop_over_plain_items_is_skipped_by_one_host_for_all(outputs: dict[str, Any]) -> None:
+    plain = {**PROBE, "with_items": ["a", "b"]}
+    reader = at(2, name="reader", command="x", when=["state.results | length == 2"])
+    assert stages(outputs, plain, reader)[2][0]["run_once"]
+    unknown = {**PROBE, "with_items": "{{ services }}"}
+    assert "run_once" not in stages(outputs, unknown, reader)[2][0]
