@@ -25,7 +25,7 @@ DEPLOYMENT_TASKS = """\
           {{ ' ' }}
           {%- set own = (lookup('file', ffwd_deployment_file) | from_json)[item] -%}
           {%- set shared = playbook_dir ~ '/deployments/configs/' ~ (own.config | default('')) ~ '.json' -%}
-          [{{ (own.document if own.document is defined else lookup('file', shared))
+          [{{ (own.document | to_json if own.document is defined else lookup('file', shared))
               | replace('@ffwd-own-config-id@', own.id) | replace('@ffwd-own-server-id@', own.server)
               | replace('@ffwd-own-stack-id@', own.stack) | replace('@ffwd-own-creation-time@', own.created) }}]
         dest: "{{ ffwd_deployment_dir }}/tripleo-config-download/{{ item }}"

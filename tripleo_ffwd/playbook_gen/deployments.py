@@ -168,9 +168,10 @@ def _server_file(server_id: str, entries: Any, documents: Mapping[str, str], use
     """Return the JSON of a server's file; of two deployments of one name the later one counts, as in TripleO's tree."""
     found = {}
     for name, digest, config_id, stack, created, _ in entries:
-        what = {"config": digest} if uses[digest] > 1 else {"document": documents[digest]}
-        found[name] = {"id": config_id, "server": server_id, "stack": stack, "created": created, **what}
-    return json.dumps(found) + "\n"
+        head = json.dumps({"id": config_id, "server": server_id, "stack": stack, "created": created})
+        what = f'"config": "{digest}"' if uses[digest] > 1 else f'"document": {documents[digest]}'
+        found[name] = f"{json.dumps(name)}: {head[:-1]}, {what}}}"
+    return f"{{{', '.join(found.values())}}}\n"
 
 
 def _lists(entries: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:

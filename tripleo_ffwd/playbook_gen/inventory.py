@@ -17,6 +17,7 @@ from tripleo_ffwd.playbook_gen.groups import of_services
 from tripleo_ffwd.playbook_gen.loading import Outputs, Server, load_yaml
 from tripleo_ffwd.playbook_gen.manifest import MANIFEST
 from tripleo_ffwd.playbook_gen.options import GenerateOptions
+from tripleo_ffwd.playbook_gen.patterns import UNDERCLOUD
 
 _SSH_PORT = 22
 _OUR_FILES = ("inventory.yaml", MANIFEST)
@@ -114,7 +115,10 @@ def _inventory(outputs: Outputs, options: GenerateOptions, files: Mapping[str, s
     local = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
     # A group of the host's name makes Ansible warn in every run: only where somebody looks at that group.
     looked_at = ((path, text) for path, text in files.items() if not path.startswith(f"{DIRECTORY}/"))
-    grouped = any(path.startswith(_UNDERCLOUD_VARS) or _UNDERCLOUD_GROUP.search(text) for path, text in looked_at)
+    grouped = any(
+        path.startswith(_UNDERCLOUD_VARS) or (UNDERCLOUD in text and _UNDERCLOUD_GROUP.search(text))
+        for path, text in looked_at
+    )
     children: dict[str, Any] = {"undercloud": {"hosts": {"undercloud": {}}}} if grouped else {}
     urls = {f"overcloud_{name}_url": url for name, url in outputs.urls.items()}
     children["Undercloud"] = {"hosts": {"undercloud": {}}, **({"vars": urls} if urls else {})}

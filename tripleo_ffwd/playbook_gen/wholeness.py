@@ -27,6 +27,7 @@ _CUTTABLE = frozenset(
 )
 # What sees the hosts of its whole play: a stage then holds all of them.
 _SEES_PLAY = re.compile(r"ansible_play_(hosts|batch|hosts_all|name)|\bplay_hosts\b|\"run_once\"|\bhostvars\b")
+_SEES_PLAY_WORDS = ("ansible_play_", "play_hosts", "run_once", "hostvars")
 _META = re.compile(r"\"(ansible\.\w+\.)?meta\"|\b(action|local_action)\": \"(ansible\.\w+\.)?meta\b")
 # Without handlers, which no play that may be cut has, the others do nothing that a cut would change.
 _ENDS_PLAY = re.compile(r"\"(ansible\.\w+\.)?meta\": (?!\"(flush_handlers|noop|reset_connection)\")")
@@ -116,7 +117,7 @@ class Wholeness:
             return "", named or "a file that a task includes is for the run to tell"
         keywords = {key: value for key, value in play.items() if key not in ("name", "tasks")}
         seen = [text, json.dumps(keywords, default=str), *self._variable_texts(tasks)]
-        sees_play = EVERYTHING in seen or any(_SEES_PLAY.search(part) for part in seen)
+        sees_play = EVERYTHING in seen or any(_sees_play(part) for part in seen)
         by_role = pattern == OVERCLOUD and self.by_role and not sees_play
         return ("role" if by_role else "step"), ""
 
@@ -153,6 +154,11 @@ class Wholeness:
         for task in flatten([*tasks, *(task for items in below.values() for task in items)]):
             names |= included_variables(task)
         return found + [self._program.texts.get(name, EVERYTHING) for name in sorted(names)]
+
+
+def _sees_play(text: str) -> bool:
+    # Variables' files grow with the overcloud: their words are looked for before the expression is.
+    return any(word in text for word in _SEES_PLAY_WORDS) and _SEES_PLAY.search(text) is not None
 
 
 def _variable_files(play: Mapping[str, Any]) -> set[str]:
