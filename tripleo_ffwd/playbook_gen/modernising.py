@@ -79,6 +79,7 @@ class Moderniser:
                 result[key] = self._templates(value)
         self._task = name
         self._drop_warn(result)
+        self._drop_register(result)
         if "block" not in task and not actions_of(task):
             self._note("left as it is: it has no action, so that Ansible can't load the file that it stands in")
         return self._named_action(result)
@@ -175,6 +176,14 @@ class Moderniser:
             head = {"name": rest.pop("name")} if "name" in rest else {}
             return {**head, module: arguments, **here, **rest}
         return task
+
+    def _drop_register(self, task: dict[str, Any]) -> None:
+        """Leave out what older versions registered under a name that no expression can have; newer ones refuse it."""
+        name = task.get("register")
+        if isinstance(name, str) and "{{" not in name and not (name.isidentifier() and name.isascii()):
+            del task["register"]
+            what = f"register: {bounds.shown_text(name)} is no name of a variable, and is left out: nothing reads it"
+            self._note(what)
 
     def _drop_warn(self, task: dict[str, Any]) -> None:
         if "warn" in task and ("command" in task or "shell" in task):

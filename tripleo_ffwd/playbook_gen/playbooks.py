@@ -19,6 +19,8 @@ from tripleo_ffwd.playbook_gen.program import Program
 from tripleo_ffwd.playbook_gen.stages import Compiled
 from tripleo_ffwd.playbook_gen.tasks import flatten, include_of, is_static, settle
 
+# Strategies that take a play's hosts through its tasks together; the last is TripleO's, from Train on.
+_LINEAR = ("linear", "ansible.builtin.linear", "tripleo_linear")
 _MISSED = "ansible_play_hosts_all | difference(ansible_play_hosts)"
 
 
@@ -145,7 +147,7 @@ def _play(item: Compiled, files: dict[str, list[Any]]) -> dict[str, Any]:
 def _in_one_play(item: Compiled, body: Body) -> list[Any]:
     """Return the parts of a play that stays whole, with a gate between them where its hosts go on together."""
     parts = item.parts or ()
-    together = not item.play.get("serial") and item.play.get("strategy", "linear") == "linear"
+    together = not item.play.get("serial") and item.play.get("strategy", "linear") in _LINEAR
     tasks: list[Any] = []
     for index, part in enumerate(parts):
         tasks += body.included(part) if part.variables else body.tasks(part)

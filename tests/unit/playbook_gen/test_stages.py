@@ -151,6 +151,18 @@ def test_old_idioms_become_equal_new_ones(outputs: dict[str, Any]) -> None:
     assert {note["task"] for note in tree.manifest["rewritten"]} >= {"old", "in a template"}
 
 
+def test_a_register_that_no_expression_can_name_is_left_out(outputs: dict[str, Any]) -> None:
+    """As in a task of Rocky's templates, where a line is missing its key: Ansible doesn't load such a file any more."""
+    outputs["RoleData"]["Compute"]["upgrade_tasks"] = [
+        {"name": "odd", "command": "x", "register": "found - release == 'ocata'", "ignore_errors": True},
+    ]
+    tree = pipeline.compile_playbooks(outputs, GenerateOptions(phase="upgrade"))
+    (odd,) = yaml.safe_load(dict(tree.files)["Compute/upgrade_tasks.yaml"])
+    assert odd == {"name": "odd", "command": "x", "ignore_errors": True}
+    (note,) = [note for note in tree.manifest["rewritten"] if note["task"] == "odd"]
+    assert "found - release == 'ocata'" in note["what"]
+
+
 def test_an_action_in_a_mapping_becomes_the_tasks_key(outputs: dict[str, Any]) -> None:
     outputs["RoleData"]["Compute"]["upgrade_tasks"] = [
         {"name": "look", "local_action": {"module": "stat", "path": "/x"}, "register": "found"},
