@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from overclouds import sdist
 from support import queens_outputs
 
 from benchmarks import classic, measuring, overcloud
@@ -90,7 +91,7 @@ class Comparison:
             elif version not in self.skipped:
                 try:
                     code, python = classic.sources(version), classic.python()
-                except classic.Unavailable as error:
+                except sdist.Unavailable as error:
                     self.skipped[version] = str(error)
                     continue
                 self.found[way, servers] = measure(python, "classic", outputs, root / way, code)

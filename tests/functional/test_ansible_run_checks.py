@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_lab import PLAYBOOK, Trees, command, play, records, run, seal, spec_of, start
 
 from tripleo_ffwd.ansible_run import runs
@@ -131,8 +132,40 @@ def test_changed_and_missing_files_are_refused(trees: Trees, work: Path) -> None
 
 def test_missing_modules_and_roles_are_told_before_anything_is_started(trees: Trees, work: Path) -> None:
     modules = {"command": 3, "ansible.builtin.copy": 1, "pacemaker_rsc": 1, "no.such.module": 1, "role setup-x": 1}
-    error = refuse(work, simple(trees, modules=modules), "ansible_library")
-    assert error.details["missing"] == ["no.such.module", "pacemaker_rsc", "role setup-x"]
+    plugins = {"strategy tripleo_free": 1, "strategy free": 1, "filter ipaddr": 1, "lookup {{ x }}": 1}
+    error = refuse(work, simple(trees, modules={**modules, **plugins}), "ansible_library")
+    missing = ["filter ipaddr", "no.such.module", "pacemaker_rsc", "role setup-x", "strategy tripleo_free"]
+    assert error.details["missing"] == missing
+
+
+def test_modules_roles_and_plugins_that_stand_in_the_tree_are_found_and_used(trees: Trees, work: Path) -> None:
+    modules = {"pacemaker_rsc": 1, "fence_it": 1, "role fencing": 1, "strategy calm": 1, "filter neat": 1}
+    tasks = [{"name": "of the tree", "pacemaker_rsc": {}, "when": "'x' | neat == 'neat x'"}]
+    tree = trees.make([{**play(STAGE, "Controller", tasks), "roles": ["fencing"], "strategy": "calm"}], modules=modules)
+    for name, text in {
+        "library/pacemaker_rsc.py": MODULE,
+        "roles/fencing/library/fence_it.py": MODULE,
+        "roles/fencing/tasks/main.yml": "- {name: of the role, fence_it: }\n",
+        "strategy_plugins/calm.py": "from ansible.plugins.strategy.linear import StrategyModule\n",
+        "filter_plugins/net.py": "class FilterModule:\n    filters = lambda self: {'neat': 'neat {}'.format}\n",
+    }.items():
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text(text)
+    status = run(work, spec_of(seal(tree)))
+    assert status.result == "successful", status.message
+    changed = records(status, event="task_end", status="changed", host="ctl-0")
+    assert {record["task"].rpartition(" : ")[2] for record in changed} == {"of the role", "of the tree"}
+    refuse(work / "more", simple(trees, modules=modules), "strategy calm")
+
+
+@pytest.mark.parametrize("name", ["ansible_library", "ansible_roles_path", "ansible_collections_path"])
+def test_configured_directories_that_are_not_there_are_refused(
+    trees: Trees, work: Path, tmp_path: Path, name: str
+) -> None:
+    error = refuse(
+        work, simple(trees), f"{name}: {tmp_path}/gone is not a dir", **{name: f"{tmp_path}:{tmp_path}/gone"}
+    )
+    assert "[ffwd]" in error.remedy
 
 
 def test_configured_modules_roles_and_collections_are_found_and_used(trees: Trees, work: Path, tmp_path: Path) -> None:
@@ -161,6 +194,18 @@ def test_configured_modules_roles_and_collections_are_found_and_used(trees: Tree
         "of the library",
         "of the collection",
     }
+
+
+def test_a_service_whose_name_has_a_dash_is_a_group_without_a_warning(trees: Trees, work: Path) -> None:
+    tasks = [{"name": "in it", "shell": "true", "when": "inventory_hostname in groups['metrics-qdr']"}]
+    tree = trees.make([play(STAGE, "Controller", tasks)])
+    inventory = yaml.safe_load((tree / "inventory.yaml").read_text())
+    inventory["metrics-qdr"] = {"children": {"Controller": {}}}
+    (tree / "inventory.yaml").write_text(yaml.safe_dump(inventory))
+    status = run(work, spec_of(seal(tree)))
+    assert status.result == "successful", status.message
+    assert len(records(status, event="task_end", status="changed", task="in it")) == 2
+    assert "Invalid characters" not in (Path(status.run_dir) / "ansible.log").read_text()
 
 
 def test_missing_ansible_is_told_before_anything_is_made(

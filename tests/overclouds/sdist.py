@@ -1,7 +1,7 @@
-"""Releases of tripleo-heat-templates, got from the package index by pip into a directory that is kept.
+"""Source distributions of TripleO's releases, got from the package index by pip into directories that are kept.
 
-The packages' wheels are empty; the source distributions have the templates, and can be read by pip only with an
-old setuptools, in a virtual environment of their own.
+The templates' wheels are empty; the source distributions have them, and can be read by pip only with an old setuptools,
+in a virtual environment of their own. The benchmarks get tripleo-common here, too.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _TIMEOUT = 300
 
 
 class Unavailable(Exception):
-    """The templates can't be had here; says why."""
+    """A release can't be had here; says why."""
 
 
 def cache() -> Path:
@@ -42,15 +42,45 @@ def templates(version: str) -> Path:
     Raises:
         Unavailable: pip can't get it.
     """
-    target = cache() / f"{_PACKAGE}-{version}"
-    with FileLock(cache() / ".lock"):
+    return fetch(_PACKAGE, version, cache())
+
+
+def fetch(package: str, version: str, root: Path, tools: tuple[str, ...] = ()) -> Path:
+    """Return the directory with the source distribution of a release.
+
+    Args:
+        package: its name in the index.
+        version: the release.
+        root: where it is kept, with the environment that gets it.
+        tools: as for `environment`.
+
+    Raises:
+        Unavailable: pip can't get it.
+    """
+    target = root / f"{package}-{version}"
+    with FileLock(root / ".lock"):
         if not target.is_dir():
-            with tempfile.TemporaryDirectory(dir=cache()) as scratch:
-                archive = _download(version, Path(scratch))
+            python = _environment(root, tools)
+            with tempfile.TemporaryDirectory(dir=root) as scratch:
+                archive = _download(python, f"{package}=={version}", Path(scratch))
                 with tarfile.open(archive) as opened:
                     _extract(opened, Path(scratch))
                 (Path(scratch) / target.name).rename(target)
     return target
+
+
+def environment(root: Path, tools: tuple[str, ...] = ()) -> Path:
+    """Return the Python of the virtual environment in `root` that gets source distributions, and nothing of ours.
+
+    Args:
+        root: a directory.
+        tools: what it has besides; the same for each call with this `root`.
+
+    Raises:
+        Unavailable: pip can't make it.
+    """
+    with FileLock(root / ".lock"):
+        return _environment(root, tools)
 
 
 def _extract(opened: tarfile.TarFile, target: Path) -> None:
@@ -60,22 +90,23 @@ def _extract(opened: tarfile.TarFile, target: Path) -> None:
         opened.extractall(target)
 
 
-def _download(version: str, target: Path) -> Path:
-    pip = [str(_environment() / "bin" / "python"), "-m", "pip", *_PIP_OPTIONS]
-    how = ["--no-deps", "--no-build-isolation", "--no-binary", _PACKAGE, "--dest", str(target)]
-    _run([*pip, "download", *how, f"{_PACKAGE}=={version}"], f"{_PACKAGE} {version}")
-    return next(target.glob(f"{_PACKAGE}-{version}.tar.gz"))
+def _download(python: Path, release: str, target: Path) -> Path:
+    package = release.partition("==")[0]
+    how = ["--no-deps", "--no-build-isolation", "--no-binary", package, "--dest", str(target)]
+    _run([str(python), "-m", "pip", *_PIP_OPTIONS, "download", *how, release], release)
+    return next(target.glob("*.tar.gz"))
 
 
-def _environment() -> Path:
-    root = cache() / "env"
-    if not (root / "ready").is_file():
-        shutil.rmtree(root, ignore_errors=True)
-        venv.create(root, with_pip=True)
-        python = str(root / "bin" / "python")
-        _run([python, "-m", "pip", *_PIP_OPTIONS, "install", *_BUILD_TOOLS], " and ".join(_BUILD_TOOLS))
-        (root / "ready").touch()
-    return root
+def _environment(root: Path, tools: tuple[str, ...]) -> Path:
+    made = root / "env"
+    python = made / "bin" / "python"
+    if not (made / "ready").is_file():
+        shutil.rmtree(made, ignore_errors=True)
+        venv.create(made, with_pip=True)
+        wanted = (*_BUILD_TOOLS, *tools)
+        _run([str(python), "-m", "pip", *_PIP_OPTIONS, "install", *wanted], ", ".join(wanted))
+        (made / "ready").touch()
+    return python
 
 
 def _run(command: list[str], what: str) -> None:

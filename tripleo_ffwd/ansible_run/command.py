@@ -43,6 +43,18 @@ def plugin_paths(library: str, roles: str, collections: str) -> dict[str, str]:
     return {name: value for name, value in paths.items() if value}
 
 
+def unreadable_directory(paths: str) -> str | None:
+    """Return the first of some directories, separated by colons, that is none or can't be read; None when all can."""
+    for path in filter(None, paths.split(os.pathsep)):
+        try:
+            directory = Path(path).expanduser()
+            if not directory.is_dir() or not os.access(directory, os.R_OK | os.X_OK):
+                return path
+        except (OSError, ValueError, RuntimeError):  # RuntimeError: ~ of a user that there isn't
+            return path
+    return None
+
+
 def _option(name: str, value: str) -> str:
     """Return an ssh option; ssh splits its value at blanks and expands percent signs, the shell's words come on top."""
     return "-o " + shlex.quote(f'{name}="{value.replace("%", "%%")}"')
@@ -93,6 +105,8 @@ def ansible_environment(run: RunDir, spec: RunSpec, control_dir: str) -> dict[st
         "ANSIBLE_SSH_ARGS": ssh_args(spec),
         "ANSIBLE_SSH_CONTROL_PATH_DIR": control_dir,
         "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "True",
+        # Groups of services keep TripleO's names, such as metrics-qdr, which tasks may look for.
+        "ANSIBLE_TRANSFORM_INVALID_GROUP_CHARS": "ignore",
         "PYTHONDONTWRITEBYTECODE": "1",  # the tree is read-only
     }
     if spec.ssh_user:

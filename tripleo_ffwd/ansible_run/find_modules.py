@@ -1,8 +1,9 @@
-"""A process that says which modules and roles Ansible can't find: ``python -m tripleo_ffwd.ansible_run.find_modules``.
+"""A process that says which modules, roles and plugins Ansible can't find.
 
-It reads ``{"modules": [names], "roles": [names]}`` from stdin, with Ansible's settings in its environment, and ends
-its output with a line of the same shape: those that can't be found. A process of its own, because Ansible reads its
-settings once and changes the import system of whatever loads it.
+``python -m tripleo_ffwd.ansible_run.find_modules`` reads ``{"tree": path or "", "names": {kind: [names]}}`` from stdin,
+with Ansible's settings in its environment, and ends its output with a line ``{kind: [names]}``: those that can't be
+found, in the tree or elsewhere. Kinds are ``module``, ``role`` and those of Ansible's plugins, such as ``filter``. A
+process of its own, because Ansible reads its settings once and changes the import system of whatever loads it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 from pathlib import Path
 
 
-def _role_path(name: str) -> Path | None:
+def _role_path(name: str, tree: str) -> Path | None:
     from ansible import constants
 
     if name.count(".") >= 2:
@@ -22,28 +23,40 @@ def _role_path(name: str) -> Path | None:
         return Path(found[1]) if found else None
     if Path(name).is_absolute():
         return Path(name) if Path(name).is_dir() else None
-    return next((path for base in constants.DEFAULT_ROLES_PATH if (path := Path(base) / name).is_dir()), None)
+    places = [*([Path(tree) / "roles"] if tree else []), *constants.DEFAULT_ROLES_PATH]
+    return next((path for base in places if (path := Path(base) / name).is_dir()), None)
+
+
+def _is_found(kind: str, name: str) -> bool:
+    from ansible.errors import AnsibleError
+    from ansible.plugins import loader
+
+    if kind == "module":
+        found = (loader.module_loader, loader.action_loader)
+        return any(item.find_plugin_with_context(name).resolved for item in found)
+    plugins = getattr(loader, f"{kind}_loader")
+    try:
+        if kind in ("filter", "test"):  # a file has several, under names of their own
+            return plugins.get(name) is not None
+        return bool(plugins.find_plugin_with_context(name).resolved)
+    except (AnsibleError, ImportError, KeyError):
+        return False
 
 
 def main() -> int:
     """Answer one question; return 0."""
-    from ansible.plugins.loader import action_loader, init_plugin_loader, module_loader
+    from ansible.plugins.loader import add_all_plugin_dirs, init_plugin_loader
 
     init_plugin_loader()
     asked = json.load(sys.stdin)
-    roles = {name: _role_path(name) for name in asked["roles"]}
-    for path in roles.values():
-        if path is not None:  # a role brings modules of its own
-            for loader, directory in ((module_loader, "library"), (action_loader, "action_plugins")):
-                if (path / directory).is_dir():
-                    loader.add_directory(str(path / directory))
-    loaders = (module_loader, action_loader)
-    modules = [
-        name
-        for name in asked["modules"]
-        if not any(loader.find_plugin_with_context(name).resolved for loader in loaders)
-    ]
-    missing = {"modules": modules, "roles": [name for name, path in roles.items() if path is None]}
+    tree, names = asked["tree"], asked["names"]
+    roles = {name: _role_path(name, tree) for name in names.pop("role", ())}
+    # A role brings modules and plugins of its own, and so may the tree.
+    for path in (tree, *roles.values()):
+        if path:
+            add_all_plugin_dirs(str(path))
+    missing = {kind: [name for name in found if not _is_found(kind, name)] for kind, found in names.items()}
+    missing["role"] = [name for name, path in roles.items() if path is None]
     print("\n" + json.dumps(missing))
     return 0
 

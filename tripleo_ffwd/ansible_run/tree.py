@@ -44,7 +44,7 @@ class Tree:
         overcloud: the hosts that a run may leave out.
         files: sha256 by path, of every file but the manifest.
         folded: variables that the playbooks were generated for fixed values of.
-        modules: names of the modules, roles as ``role NAME``.
+        modules: names of the modules, roles as ``role NAME``, plugins as ``strategy NAME``, ``filter NAME`` and so on.
     """
 
     path: Path

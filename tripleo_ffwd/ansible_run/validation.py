@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from tripleo_ffwd.ansible_run.command import require_ansible
+from tripleo_ffwd.ansible_run.command import require_ansible, unreadable_directory
 from tripleo_ffwd.ansible_run.modules import require_modules
 from tripleo_ffwd.ansible_run.tree import Tree, load, verify
 from tripleo_ffwd.exceptions import InvalidInput
@@ -33,6 +33,7 @@ def validate(spec: RunSpec) -> None:
     """
     require_ansible()
     _check_files(spec)
+    _check_directories(spec)
     _check_tags(spec)
     tree = load(Path(spec.tree))
     _check_tree(spec, tree)
@@ -59,6 +60,16 @@ def _check_files(spec: RunSpec) -> None:
             raise InvalidInput(
                 f"ssh_key_file {spec.ssh_key_file} is open to others: ssh refuses it",
                 remedy=f"chmod 600 {spec.ssh_key_file}",
+            )
+
+
+def _check_directories(spec: RunSpec) -> None:
+    for name in ("ansible_library", "ansible_roles_path", "ansible_collections_path"):
+        wrong = unreadable_directory(getattr(spec, name))
+        if wrong is not None:
+            raise InvalidInput(
+                f"{name}: {wrong} is not a directory that can be read",
+                remedy=f"Correct {name} in [ffwd], or make the directory",
             )
 
 

@@ -62,6 +62,15 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
     if found["equal"]:
         yield "The trees are the same."
         return
+    if found["phases"]:
+        old, new = (", ".join(found["phases"][side]) or "none" for side in ("old", "new"))
+        playbooks = ", ".join(found["phases"]["playbooks"])
+        yield f"The trees are of different phases: {old} → {new}."
+        yield (
+            f"Compared is what both have: {playbooks} and the files that are in both."
+            if playbooks
+            else "Compared is what both have: the files that are in both, no playbook."
+        )
     for fact in found["facts"]:
         yield from _difference({**fact, "what": fact["what"].replace("_", " ")})
     everywhere = found["hosts"]

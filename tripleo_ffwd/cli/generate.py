@@ -14,14 +14,17 @@ from typing import Any
 from oslo_config import cfg
 
 from tripleo_ffwd import config, heat
-from tripleo_ffwd.ansible_run.command import plugin_paths
+from tripleo_ffwd.ansible_run.command import plugin_paths, unreadable_directory
 from tripleo_ffwd.ansible_run.modules import find_missing
-from tripleo_ffwd.exceptions import InvalidInput, MalformedOutputs
+from tripleo_ffwd.exceptions import ConfigurationError, InvalidInput, MalformedOutputs
 from tripleo_ffwd.playbook_gen import bounds, modules, pipeline, writing
 from tripleo_ffwd.playbook_gen.deployments import Deployments, load_deployments
 from tripleo_ffwd.playbook_gen.loading import as_mapping
 from tripleo_ffwd.playbook_gen.options import TASK_ORDERS, GenerateOptions
 from tripleo_ffwd.playbook_gen.tree import PlaybookTree
+
+# What an option looks for, and the setting of [ffwd] that it stands in for.
+_PATHS = {"module": "ansible_library", "roles": "ansible_roles_path", "collections": "ansible_collections_path"}
 
 
 def add_parser(subparsers: Any) -> None:
@@ -39,7 +42,7 @@ def add_parser(subparsers: Any) -> None:
         "-v",
         "--verbose",
         action="store_true",
-        help="print what was rewritten for newer versions, and the modules and roles that ansible-core does not have",
+        help="print what was rewritten for newer versions, and the modules, roles and plugins that ansible-core lacks",
     )
     parser.set_defaults(func=run)
 
@@ -70,7 +73,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--task-order", choices=TASK_ORDERS, help="order of a role's tasks; default: as its release did"
     )
-    for option, what in (("module", "modules"), ("roles", "roles"), ("collections", "collections")):
+    for option in _PATHS:
+        what = f"{option.removesuffix('s')}s"
         parser.add_argument(
             f"--{option}-path",
             metavar="DIR[:DIR…]",
@@ -108,14 +112,21 @@ def _details(manifest: Mapping[str, Any]) -> None:
 
 
 def module_lines(manifest: Mapping[str, Any]) -> list[str]:
-    """Return a line for each module and role beyond ansible-core: whether Ansible finds it, and the tasks."""
-    missing = manifest["missing_modules"]
+    """Return a line for each module, role and plugin beyond ansible-core: whether Ansible finds it, and the tasks."""
     lines = []
     for name, tasks in manifest["modules"].items():
-        found = "nobody looked for it" if missing is None else "not found" if name in missing else "found"
+        found = whether_found(name, manifest)
         more = f" and {len(tasks) - 1} more" if len(tasks) > 1 else ""
         lines.append(f"{name} ({found}): {tasks[0]['stage']}: {tasks[0]['task']}{more}")
     return lines
+
+
+def whether_found(name: str, manifest: Mapping[str, Any]) -> str:
+    """Return a few words on whether Ansible finds what a manifest names among its modules."""
+    missing = manifest["missing_modules"]
+    if "{{" in name:
+        return "only the run can tell"
+    return "nobody looked for it" if missing is None else "not found" if name in missing else "found"
 
 
 def compile_from(args: argparse.Namespace) -> PlaybookTree:
@@ -123,10 +134,12 @@ def compile_from(args: argparse.Namespace) -> PlaybookTree:
 
     Raises:
         InvalidInput: the outputs' file or an option can't be used.
+        ConfigurationError: [ffwd] names a directory that is not there, or no Heat.
         MalformedOutputs: the outputs are not what a stack has.
-        NotFound, StackBusy, StackFailed, Unavailable, ConfigurationError: Heat does not give the deployments.
+        NotFound, StackBusy, StackFailed, Unavailable: Heat does not give the deployments.
     """
     settings = config.load_file(args.config_file, os.environ)
+    paths = _plugin_paths(args, settings)
     outputs = _read_outputs(args.outputs)
     options = GenerateOptions(
         phase=args.phase,
@@ -139,9 +152,7 @@ def compile_from(args: argparse.Namespace) -> PlaybookTree:
         deployments=_fetch(settings, args.stack, outputs) if args.stack else None,
     )
     tree = pipeline.compile_playbooks(outputs, options)
-    return dataclasses.replace(
-        tree, manifest={**tree.manifest, "missing_modules": _missing_modules(tree, args, settings)}
-    )
+    return dataclasses.replace(tree, manifest={**tree.manifest, "missing_modules": _missing_modules(tree, paths)})
 
 
 def _fetch(settings: cfg.GroupAttr, stack: str, outputs: object) -> Deployments:
@@ -149,19 +160,28 @@ def _fetch(settings: cfg.GroupAttr, stack: str, outputs: object) -> Deployments:
     return load_deployments(heat.fetch_deployments(heat.connect(settings), stack, as_mapping(outputs)))
 
 
-def _missing_modules(tree: PlaybookTree, args: argparse.Namespace, settings: cfg.GroupAttr) -> list[str] | None:
-    paths = plugin_paths(
-        _absolute(args.module_path or settings.ansible_library),
-        _absolute(args.roles_path or settings.ansible_roles_path),
-        _absolute(args.collections_path or settings.ansible_collections_path),
-    )
-    needed = tree.manifest["modules"].keys() - modules.own(path for path, _ in tree.files)
+def _missing_modules(tree: PlaybookTree, paths: Mapping[str, str]) -> list[str] | None:
+    needed = tree.manifest["modules"].keys() - modules.own(dict(tree.files))
     return find_missing(needed, paths)
 
 
-def _absolute(paths: str) -> str:
-    # Ansible is asked in another directory.
-    return os.pathsep.join(str(Path(path).expanduser().absolute()) for path in paths.split(os.pathsep) if path)
+def _plugin_paths(args: argparse.Namespace, settings: cfg.GroupAttr) -> dict[str, str]:
+    """Return where Ansible looks for modules, roles and collections, as the command line or [ffwd] says."""
+    found = []
+    for option, key in _PATHS.items():
+        given = getattr(args, f"{option}_path")
+        paths = given or settings[key]
+        wrong = unreadable_directory(paths)
+        if wrong is not None:
+            error, where = (InvalidInput, f"--{option}-path") if given else (ConfigurationError, f"[ffwd] {key}")
+            raise error(
+                f"{wrong} is not a directory that can be read", where=where, remedy="Correct it, or make the directory"
+            )
+        # Ansible is asked in another directory.
+        found.append(
+            os.pathsep.join(str(Path(path).expanduser().absolute()) for path in paths.split(os.pathsep) if path)
+        )
+    return plugin_paths(*found)
 
 
 def _read_outputs(path: Path) -> object:

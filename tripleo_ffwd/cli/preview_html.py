@@ -120,7 +120,7 @@ def _contents(manifest: Mapping[str, Any], playbooks: Mapping[str, list[Mapping[
     if manifest["point_of_no_return"]:
         links.append(("#point-of-no-return", "Point of no return"))
     if manifest["modules"]:
-        links.append(("#modules", "Modules and roles"))
+        links.append(("#modules", "Modules, roles and plugins"))
     items = "".join(f'<li><a href="{escape(target)}">{escape(text)}</a></li>' for target, text in links)
     return f'<nav aria-label="On this page"><ul>{items}</ul></nav>'
 
@@ -222,6 +222,7 @@ def _modules(manifest: Mapping[str, Any]) -> str:
     items = []
     for name, tasks in manifest["modules"].items():
         found = "not looked for" if missing is None else "NOT FOUND" if name in missing else "found"
+        found = "only the run can tell" if "{{" in name else found
         uses = "".join(f"<li><code>{escape(use['stage'])}</code> {escape(use['task'])}</li>" for use in tasks)
         items.append(
             f"<li><details><summary><code>{escape(name)}</code> <small>{found}, {_count(len(tasks), 'task')}</small>"
@@ -230,7 +231,7 @@ def _modules(manifest: Mapping[str, Any]) -> str:
     if not items:
         return ""
     return (
-        '<section><h2 id="modules">Modules and roles that ansible-core does not have</h2>'
+        '<section><h2 id="modules">Modules, roles and plugins that ansible-core does not have</h2>'
         f"<ul>{''.join(items)}</ul></section>"
     )
 

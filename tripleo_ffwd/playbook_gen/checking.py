@@ -12,9 +12,10 @@ from jinja2 import nodes
 
 from tripleo_ffwd.exceptions import MalformedOutputs, UnsupportedConstruct
 from tripleo_ffwd.playbook_gen import bounds, conditions
-from tripleo_ffwd.playbook_gen.tasks import BLOCK_KEYS, KEYWORDS, include_of
+from tripleo_ffwd.playbook_gen.tasks import BLOCK_KEYS, KEYWORDS, include_of, modules_of
 
 CONDITIONAL_KEYS = ("when", "failed_when", "changed_when", "until")
+PLAYBOOK_IMPORTS = ("import_playbook", "ansible.builtin.import_playbook", "ansible.legacy.import_playbook")
 _MAX_CONDITION = 20_000
 _MAX_OPERATORS = 300
 # fmt: off
@@ -144,6 +145,13 @@ def _check_action(task: Mapping[str, Any], action: str, where: str) -> None:
             raise _wrong(value, "the name of a module with its arguments", f"{where}.{action}")
     elif not isinstance(value, str | dict | None):
         raise _wrong(value, "a text or a mapping of arguments", f"{where}.{action}")
+    if modules_of([task])[0] in PLAYBOOK_IMPORTS:
+        name = f" {bounds.shown(task['name'])}" if task.get("name") else ""
+        raise MalformedOutputs(
+            f"the task{name} imports a playbook, which only stands among plays, so that Ansible can't load it",
+            where=f"{where}.{action}",
+            remedy="Import it in the list of plays, or include a file of tasks",
+        )
     include = include_of(task)
     if include is not None:
         if not include[1] and not task.get("args"):

@@ -1,12 +1,14 @@
-"""Two generated trees compared by stage and task; imports reading, comparing_tasks and loading, no I/O."""
+"""Two generated trees compared by stage and task; imports model, reading, comparing_tasks and loading, no I/O."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import itertools
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from tripleo_ffwd.exceptions import InvalidInput
+from tripleo_ffwd.model import PHASE_PLAYBOOKS
 from tripleo_ffwd.playbook_gen import comparing_tasks
 from tripleo_ffwd.playbook_gen.loading import load_yaml
 from tripleo_ffwd.playbook_gen.reading import StagePlay, TreeReader
@@ -14,6 +16,7 @@ from tripleo_ffwd.playbook_gen.reading import StagePlay, TreeReader
 # What of a manifest is compared as a whole; the rest is files and stages.
 _FACTS = ("version", "releases", "roles", "bootstrap", "task_order")
 _REGENERATE = "Generate the playbooks again"
+_PHASES = {phase: frozenset(names) for phase, names in PHASE_PLAYBOOKS.items() if names}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,18 +36,28 @@ class _Stage:
 def compare(old: Generated, new: Generated) -> dict[str, Any]:
     """Return what differs between two trees, as JSON values.
 
+    Of trees of different phases only what both have is compared: the playbooks that are in both, and the files. A point
+    of no return is of a whole tree, and is not.
+
     Returns:
-        ``{equal, facts, hosts, stages, files}``. `facts`: ``[{what, old, new}]`` of the manifest. `hosts`: ``{added,
-        removed}``, of all stages. `stages`: ``[{playbook, stage, change, after, tasks, hosts, play, task_changes}]`` of
-        those that differ, in the order of the new tree: `change` is ``added``, ``removed``, ``moved`` or ``changed``,
-        `play` what differs in the play's keywords, `task_changes` what `comparing_tasks.compare` returns. `files`:
-        ``[{path, change, keys}]`` of all other files, `keys` naming the variables that differ in a file of variables,
-        never their values.
+        ``{equal, phases, facts, hosts, stages, files}``. `phases`: None, or if they differ ``{old, new, playbooks}``:
+        the phases whose playbooks a tree has, and the playbooks in both. `facts`: ``[{what, old, new}]`` of the
+        manifest. `hosts`: ``{added, removed}``, of all stages. `stages`: ``[{playbook, stage, change, after, tasks,
+        hosts, play, task_changes}]`` of those that differ, in the order of the new tree: `change` is ``added``,
+        ``removed``, ``moved`` or ``changed``, `play` what differs in the play's keywords, `task_changes` what
+        `comparing_tasks.compare` returns. `files`: ``[{path, change, keys}]`` of all other files, `keys` naming the
+        variables that differ in a file of variables, never their values.
 
     Raises:
         InvalidInput: a tree's playbooks are not those that its manifest tells of.
     """
     first, second = _stages(old), _stages(new)
+    phases = _phases(old, new)
+    if phases is not None:
+        playbooks = phases["playbooks"]
+        first, second = ({name: found[name] for name in playbooks if name in found} for found in (first, second))
+        both = old.files.keys() & new.files.keys()
+        old, new = (_narrowed(tree, playbooks, both) for tree in (old, new))
     stages: list[dict[str, Any]] = []
     for playbook in dict.fromkeys([*first, *second]):
         stages += _compare_stages(playbook, first.get(playbook, {}), second.get(playbook, {}))
@@ -55,8 +68,24 @@ def compare(old: Generated, new: Generated) -> dict[str, Any]:
         "stages": stages,
         "files": _files(old, new, _files_of(first), _files_of(second), stages),
     }
-    equal = not facts and not stages and not found["files"]
-    return {"equal": equal, **found}
+    equal = not (phases or facts or stages or found["files"])
+    return {"equal": equal, "phases": phases, **found}
+
+
+def _phases(old: Generated, new: Generated) -> dict[str, list[str]] | None:
+    before, after = ([phase for phase, names in _PHASES.items() if names <= tree.files.keys()] for tree in (old, new))
+    if before == after:
+        return None
+    playbooks = dict.fromkeys(itertools.chain(*PHASE_PLAYBOOKS.values()))
+    both = [name for name in playbooks if name in old.files and name in new.files]
+    return {"old": before, "new": after, "playbooks": both}
+
+
+def _narrowed(tree: Generated, playbooks: Collection[str], paths: Collection[str]) -> Generated:
+    """Return a tree of some of its files, whose manifest tells only what is missing for some playbooks."""
+    missing = [item for item in tree.manifest.get("missing_inputs") or [] if item["playbook"] in playbooks]
+    manifest = {**tree.manifest, "missing_inputs": missing, "point_of_no_return": None}
+    return Generated(manifest, {path: text for path, text in tree.files.items() if path in paths})
 
 
 def _facts(manifest: Mapping[str, Any]) -> dict[str, Any]:

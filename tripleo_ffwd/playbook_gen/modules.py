@@ -1,10 +1,12 @@
-"""Modules and Ansible roles that a tree's tasks need beyond ansible-core, and where; imports reading, no I/O."""
+"""Modules, roles and plugins that a tree needs beyond ansible-core, and where; imports reading and used_plugins."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tripleo_ffwd.playbook_gen import used_plugins
 from tripleo_ffwd.playbook_gen.reading import StagePlay
 
 ROLE = "role "
@@ -39,21 +41,27 @@ def is_core(module: str) -> bool:
 
 
 def needed(plays: Iterable[StagePlay]) -> dict[str, list[dict[str, str]]]:
-    """Return the modules that ansible-core doesn't have, and the roles (as ``role NAME``), each with its tasks.
+    """Return what ansible-core doesn't have: modules, roles and plugins, each with its tasks.
+
+    Roles are named ``role NAME``, plugins by their kind: ``strategy NAME``, ``filter NAME``, ``test NAME``,
+    ``lookup NAME``, ``connection NAME``, ``become NAME``.
 
     Args:
         plays: the plays of all stages.
 
     Returns:
-        ``{module: [{playbook, stage, task}]}``, sorted by module, the tasks in order and each once. A role that a play
-        lists by itself has the task ``roles``.
+        ``{module: [{playbook, stage, task}]}``, sorted by module, the tasks in order and each once. Where the play
+        itself names it, the task is the keyword: ``roles``, ``strategy``, ``vars``.
     """
     found: dict[str, dict[tuple[str, str, str], None]] = {}
     for play in plays:
         for role in play.roles:
             found.setdefault(ROLE + role, {})[(play.playbook, play.id, "roles")] = None
+        for keyword, plugin in used_plugins.beyond_core(play.keywords):
+            found.setdefault(plugin, {})[(play.playbook, play.id, keyword)] = None
         for task in play.tasks:
-            for name in _names(task.module, task.body):
+            plugins = (plugin for _, plugin in used_plugins.beyond_core(task.body))
+            for name in (*_names(task.module, task.body), *plugins):
                 found.setdefault(name, {})[(play.playbook, play.id, task.title)] = None
     return {
         name: [{"playbook": playbook, "stage": stage, "task": task} for playbook, stage, task in found[name]]
@@ -61,16 +69,24 @@ def needed(plays: Iterable[StagePlay]) -> dict[str, list[dict[str, str]]]:
     }
 
 
-def own(files: Iterable[str]) -> frozenset[str]:
-    """Return the modules and roles that a tree brings along, in ``library/`` and ``roles/`` beside its playbooks."""
+def own(files: Mapping[str, str]) -> frozenset[str]:
+    """Return the modules, roles and plugins that a tree brings along, beside its playbooks.
+
+    Args:
+        files: path → text. What a file of filters or tests is called for is each word that it quotes.
+    """
     found = set()
-    for path in files:
+    for path, text in files.items():
         head, _, rest = path.partition("/")
         name = rest.partition("/")[0]
+        kind = head.removesuffix("_plugins")
         if head == "library" and rest == name:
             found.add(name.removesuffix(".py"))
         elif head == "roles" and rest != name:
             found.add(ROLE + name)
+        elif kind != head and rest == name:
+            words = re.findall(r"[\"'](\w+)[\"']", text) if kind in ("filter", "test") else []
+            found.update(f"{kind} {word}" for word in (name.removesuffix(".py"), *words))
     return frozenset(found)
 
 

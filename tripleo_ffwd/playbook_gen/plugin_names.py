@@ -1,4 +1,4 @@
-"""Names of the filters and tests that conditions and templates may use; data only.
+"""Names of the filters, tests and lookups of templates, and of what plays and tasks name by keywords; data only.
 
 From ansible-core 2.19's ``ansible.builtin`` and Jinja2 3.1, with those that older versions had and newer ones dropped.
 """
@@ -52,3 +52,13 @@ FILTERS_THAT_ARE_TESTS = _names("""
     succeeded success successful failed failure changed change skipped skip search match regex version_compare version
     issubset issuperset any all is_file is_dir is_link exists is_abs is_same_file is_mount
 """)
+LOOKUPS = _names("""
+    config csvfile dict env file fileglob first_found indexed_items ini inventory_hostnames items lines list nested
+    password pipe random_choice sequence subelements template together unvault url varnames vars
+""")
+# Keywords of plays and tasks that name a plugin: its kind, and those that ansible-core has.
+KEYWORDS = {
+    "strategy": ("strategy", _names("debug free host_pinned linear")),
+    "connection": ("connection", _names("local paramiko paramiko_ssh persistent psrp smart ssh winrm")),
+    "become_method": ("become", _names("runas su sudo")),
+}

@@ -26,8 +26,6 @@ from tripleo_ffwd.playbook_gen.tree import Note
 _SORTED_LISTS = ("upgrade_tasks", "post_upgrade_tasks", "fast_forward_upgrade_tasks", "fast_forward_post_upgrade_tasks")
 _STEP = re.compile(r"step(?:\|int)? == ([0-9])")
 _SECTIONS = ("tasks", "pre_tasks", "post_tasks", "handlers")
-_STRATEGIES = ("linear", "free", "host_pinned", "debug")
-_IMPORTS = ("import_playbook", "ansible.builtin.import_playbook")
 # Role data that no playbook reads.
 _UNREAD = ("service_names", "monitoring_subscriptions", "workflow_tasks", "service_metadata_settings")
 
@@ -188,15 +186,11 @@ def plays_of(
         raise MalformedOutputs("is not a list of plays", where=where)
     result = []
     for index, play in enumerate(plays):
-        if isinstance(play, dict) and any(action in play for action in _IMPORTS):
+        if isinstance(play, dict) and any(action in play for action in checking.PLAYBOOK_IMPORTS):
             result.extend(_imported(config, play, f"{where}[{index}]", notes, (*stack, name)))
             continue
         checking.check_play(play, f"{where}[{index}]")
         play = dict(play)
-        strategy = play.get("strategy")
-        if strategy is not None and strategy not in _STRATEGIES:
-            what = f"left as it is: it needs the strategy plugin {strategy}, which ansible-core does not have"
-            notes.append(Note(name, str(play.get("name") or index + 1), what))
         for section in _SECTIONS:
             if section in play:
                 place = f"{where}[{index}].{section}"
@@ -209,8 +203,8 @@ def _imported(
     config: Mapping[str, Any], play: Mapping[str, Any], where: str, notes: list[Note], stack: tuple[str, ...]
 ) -> list[dict[str, Any]]:
     """Return the plays of an imported playbook with the variables and tags of its import."""
-    name = next(play[action] for action in _IMPORTS if action in play)
-    others = set(play) - {*_IMPORTS, "name", "vars", "tags"}
+    name = next(play[action] for action in checking.PLAYBOOK_IMPORTS if action in play)
+    others = set(play) - {*checking.PLAYBOOK_IMPORTS, "name", "vars", "tags"}
     if not isinstance(name, str) or "{{" in name or others or name in stack:
         keywords = bounds.shown_text(", ".join(sorted(map(str, others))))
         what = f"has {keywords}" if others else f"imports {bounds.shown(name)}"

@@ -32,8 +32,8 @@ class Manifest:
         stages: all stages, playbook by playbook, in order.
         files: ``{path, sha256}`` of every file but the manifest.
         rewritten: what was rewritten, and what should be looked at.
-        modules: modules that ansible-core doesn't have, and roles (as ``role NAME``) → their tasks,
-            ``[{playbook, stage, task}]``.
+        modules: modules, roles (as ``role NAME``) and plugins (as ``strategy NAME``, ``filter NAME``, …) that
+            ansible-core doesn't have → their tasks, ``[{playbook, stage, task}]``.
         missing_modules: those of `modules` that Ansible doesn't find; None while nobody has looked.
         point_of_no_return: ``{playbook, stage, why, tasks}``, see `no_return.find`; None when there is none.
         folded: names, sorted, whose values stand in the playbooks, decided or given by us: loop variables (such as

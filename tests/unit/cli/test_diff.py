@@ -18,11 +18,11 @@ from tripleo_ffwd.playbook_gen.options import GenerateOptions
 Change = Callable[[dict[str, Any]], None]
 
 
-def write(path: Path, change: Change | None = None) -> Path:
+def write(path: Path, change: Change | None = None, phase: str | None = "run") -> Path:
     outputs = support.queens_outputs()
     if change:
         change(outputs)
-    writing.write_tree(pipeline.compile_playbooks(outputs, GenerateOptions(phase="run")), path)
+    writing.write_tree(pipeline.compile_playbooks(outputs, GenerateOptions(phase=phase)), path)
     return path
 
 
@@ -68,6 +68,27 @@ def test_equal_trees_are_the_same(tree: Path, tmp_path: Path, capsys: pytest.Cap
     assert capsys.readouterr().out == "The trees are the same.\n"
     assert main(["diff", str(old), str(new), "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["equal"] is True
+
+
+def test_trees_of_different_phases_are_said_to_be(
+    tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = write(tmp_path / "whole", phase=None)
+    assert main(["diff", str(whole), str(tree)]) == 1
+    assert capsys.readouterr().out == (
+        "The trees are of different phases: run, upgrade, converge → run.\n"
+        "Compared is what both have: fast_forward_upgrade_playbook.yaml and the files that are in both.\n"
+    )
+    converge = write(tmp_path / "converge", phase="converge")
+    assert main(["diff", str(tree), str(converge)]) == 1
+    assert capsys.readouterr().out == (
+        "The trees are of different phases: run → converge.\n"
+        "Compared is what both have: the files that are in both, no playbook.\n"
+    )
+    assert main(["diff", str(whole), str(write(tmp_path / "edited", edit))]) == 1
+    text = capsys.readouterr().out
+    assert "    ~ Cinder db sync (command)\n" in text
+    assert "- deploy" not in text and "undercloud" not in text
 
 
 def spoil(path: Path) -> None:

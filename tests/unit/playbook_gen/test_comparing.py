@@ -6,16 +6,18 @@ import copy
 from typing import Any
 
 import pytest
+import support
 
 from tripleo_ffwd.exceptions import InvalidInput
 from tripleo_ffwd.playbook_gen import comparing, pipeline
 from tripleo_ffwd.playbook_gen.comparing import Generated
 from tripleo_ffwd.playbook_gen.options import GenerateOptions
 
-RUN = "fast_forward_upgrade_playbook.yaml"
+RUN, UPGRADE = "fast_forward_upgrade_playbook.yaml", "upgrade_steps_playbook.yaml"
+DEPLOY, POST = "deploy_steps_playbook.yaml", "post_upgrade_steps_playbook.yaml"
 
 
-def tree(outputs: dict[str, Any], phase: str = "run") -> Generated:
+def tree(outputs: dict[str, Any], phase: str | None = "run") -> Generated:
     found = pipeline.compile_playbooks(outputs, GenerateOptions(phase=phase))
     return Generated(found.manifest, dict(found.files))
 
@@ -41,6 +43,7 @@ def test_the_same_outputs_give_equal_trees(outputs: dict[str, Any]) -> None:
     found = comparing.compare(tree(outputs), tree(copy.deepcopy(outputs)))
     assert found == {
         "equal": True,
+        "phases": None,
         "facts": [],
         "hosts": {"added": [], "removed": []},
         "stages": [],
@@ -161,3 +164,43 @@ def test_a_manifest_of_other_playbooks_is_refused(outputs: dict[str, Any]) -> No
     stages = [stage for stage in one.manifest["stages"] if not stage["id"].startswith("pike")]
     with pytest.raises(InvalidInput, match=f"{RUN}: the plays are not the stages"):
         comparing.compare(one, Generated({**one.manifest, "stages": stages}, one.files))
+
+
+ALL = ["run", "upgrade", "converge"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "phases", "playbooks"),
+    [
+        (None, "run", (ALL, ["run"]), [RUN]),
+        ("converge", None, (["converge"], ALL), [DEPLOY]),
+        (None, "upgrade", (ALL, ["upgrade", "converge"]), [UPGRADE, DEPLOY, POST]),
+        ("upgrade", "converge", (["upgrade", "converge"], ["converge"]), [DEPLOY]),
+        ("run", "converge", (["run"], ["converge"]), []),
+    ],
+)
+def test_of_trees_of_different_phases_only_what_both_have_is_compared(
+    old: str | None, new: str | None, phases: tuple[list[str], list[str]], playbooks: list[str]
+) -> None:
+    outputs = support.queens_outputs()  # the deploy steps have a play for the undercloud, the fast forward has none
+    found = comparing.compare(tree(outputs, old), tree(outputs, new))
+    assert found == {
+        "equal": False,
+        "phases": {"old": phases[0], "new": phases[1], "playbooks": playbooks},
+        "facts": [],
+        "hosts": {"added": [], "removed": []},
+        "stages": [],
+        "files": [],
+    }
+
+
+def test_what_changed_of_what_both_have_is_told_of_trees_of_different_phases(outputs: dict[str, Any]) -> None:
+    other, tasks = changed(outputs)
+    task_of(tasks, "bootstrap sync")["command"] = "echo other"
+    other["RoleConfig"]["global_vars"] = {"NtpServers": ["192.0.2.1"]}
+    found = comparing.compare(tree(outputs, None), tree(other, "run"))
+    assert {stage["playbook"] for stage in found["stages"]} == {RUN}
+    assert {task["task"] for stage in found["stages"] for task in stage["task_changes"]} == {"bootstrap sync"}
+    told = {(file["path"], file["change"]) for file in found["files"]}
+    assert ("group_vars/overcloud.yaml", "changed") in told
+    assert {change for _, change in told} == {"changed"}

@@ -1,4 +1,4 @@
-"""What the tasks need beyond ansible-core: modules and roles with their tasks, as the manifest lists them."""
+"""What the tasks need beyond ansible-core: modules, roles and plugins with their tasks, as the manifest lists them."""
 
 from __future__ import annotations
 
@@ -53,6 +53,50 @@ def test_roles_are_listed_with_the_play_or_the_task_that_names_them(outputs: dic
     assert found["role fencing"][0]["playbook"] == "upgrade_steps_playbook.yaml"
 
 
+def test_plugins_are_listed_with_the_play_or_the_task_that_names_them(outputs: dict[str, Any]) -> None:
+    outputs["RoleConfig"]["deploy_steps_playbook"] = [
+        {
+            "hosts": "overcloud",
+            "gather_facts": False,
+            "strategy": "tripleo_free",
+            "vars": {"addresses": "{{ networks | ansible.utils.ipv4 }}"},
+            "tasks": [{"name": "plain", "command": "echo {{ lookup('env', 'HOME') | ansible.builtin.b64encode }}"}],
+        },
+        {"hosts": "overcloud", "gather_facts": False, "strategy": "ansible.builtin.free", "tasks": [{"ping": None}]},
+    ]
+    when = ["step|int == 1"]
+    outputs["RoleData"]["Controller"]["upgrade_tasks"] += [
+        {"name": "address", "command": "echo {{ found | map('ipaddr') | list }}", "when": [*when, "x is acme.net.up"]},
+        {"name": "looked up", "debug": {"msg": "{{ lookup('hiera', 'a') ~ q(\"acme.kv.get\", b) }}"}, "when": when},
+        {
+            "name": "any",
+            "debug": {"msg": "{{ lookup(which) }} {{ lookup('ansible.builtin.file', 'x') }}"},
+            "when": when,
+        },
+        {"name": "looped", "command": "echo", "with_flattened": [[1], [2]], "when": when},
+        {"name": "over lines", "command": "echo", "with_lines": "ls", "when": when},
+        {"name": "asserted", "assert": {"that": ["found | json_query('[0]')"]}, "when": when},
+        {"name": "reached", "ping": None, "connection": "docker", "become_method": "ksu", "when": when},
+        {"name": "as ever", "ping": None, "connection": "local", "become_method": "sudo", "when": when},
+        {"name": "of another language", "command": "docker inspect -f '{{ .State | frob }}'", "when": when},
+    ]
+    found = needed(outputs, "upgrade")
+    assert {name: tasks[0]["task"] for name, tasks in found.items()} == {
+        "become ksu": "reached",
+        "connection docker": "reached",
+        "filter ansible.utils.ipv4": "vars",
+        "filter ipaddr": "address",
+        "filter json_query": "asserted",
+        "lookup acme.kv.get": "looked up",
+        "lookup flattened": "looped",
+        "lookup hiera": "looked up",
+        "strategy tripleo_free": "strategy",
+        "test acme.net.up": "address",
+    }
+
+
 def test_what_a_tree_brings_along_is_its_own() -> None:
     paths = ["library/ban.py", "roles/fencing/tasks/main.yml", "library/sub/x.py", "roles.yaml", "Controller/x.yaml"]
-    assert modules.own(paths) == {"ban", "role fencing"}
+    files = {**dict.fromkeys(paths, ""), "strategy_plugins/slow.py": "", "lookup_plugins/hiera.py": "'get'"}
+    files["filter_plugins/net.py"] = "class FilterModule:\n    def filters(self):\n        return {'ipaddr': ip}\n"
+    assert modules.own(files) == {"ban", "role fencing", "strategy slow", "lookup hiera", "filter ipaddr", "filter net"}

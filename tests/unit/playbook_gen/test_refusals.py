@@ -187,6 +187,21 @@ TASKS = [
     (task(wehn="x"), MalformedOutputs, "has more than one action: command, wehn"),
     (only({"command": ["a", "b"]}), MalformedOutputs, f"{FIRST}.command: is ['a', 'b'], not a text or a mapping"),
     (only({"set_fact": [1]}), MalformedOutputs, f"{FIRST}.set_fact: is [1]"),
+    (
+        only({"name": "more", "import_playbook": "deploy_steps_playbook.yaml"}),
+        MalformedOutputs,
+        f"{FIRST}.import_playbook: the task 'more' imports a playbook",
+    ),
+    (
+        only({"block": [{"ansible.builtin.import_playbook": "x.yaml"}]}),
+        MalformedOutputs,
+        f"{FIRST}.block[0].ansible.builtin.import_playbook: the task imports a playbook",
+    ),
+    (
+        config(b_tasks=[{"name": "more", "action": {"module": "import_playbook", "file": "x.yaml"}}]),
+        MalformedOutputs,
+        "RoleConfig.b_tasks[0].action: the task 'more' imports a playbook",
+    ),
     (only({"action": 3}), MalformedOutputs, f"{FIRST}.action: is 3"),
     (only({"action": ""}), MalformedOutputs, f"{FIRST}.action: is '', not the name of a module"),
     (task(when={"a": 1}), MalformedOutputs, f"{FIRST}.when: is {{'a': 1}}, not a condition"),
