@@ -9,11 +9,12 @@ from typing import Any
 BLOCK_KEYS = ("block", "rescue", "always")
 # Stand for names that can't be told: of facts, and of variables that rank below facts and above a play's.
 ANY_FACT, ANY_VARIABLE = "*fact", "*variable"
-_INCLUDE_ACTIONS = tuple(
+_INCLUDE_ORDER = tuple(
     prefix + action
     for prefix in ("", "ansible.builtin.", "ansible.legacy.")
     for action in ("include", "include_tasks", "import_tasks")
 )
+_INCLUDE_ACTIONS = frozenset(_INCLUDE_ORDER)
 # Keywords of tasks; what is left is the module.
 # fmt: off
 KEYWORDS = frozenset(
@@ -33,22 +34,26 @@ _SEQUENCE = re.compile(r"(\w+)=(\S+)")
 
 def include_of(task: Mapping[str, Any]) -> tuple[str, str] | None:
     """Return the action, without its collection, and the file of a task that includes one; None for other tasks."""
-    for action in _INCLUDE_ACTIONS:
-        if action in task:
-            value = task[action]
-            name = value.get("file") if isinstance(value, Mapping) else value
-            return action.rpartition(".")[2], name if isinstance(name, str) else ""
-    return None
+    if _INCLUDE_ACTIONS.isdisjoint(task):
+        return None
+    action = include_key(task)
+    value = task[action]
+    name = value.get("file") if isinstance(value, Mapping) else value
+    return action.rpartition(".")[2], name if isinstance(name, str) else ""
 
 
 def include_key(task: Mapping[str, Any]) -> str:
     """Return the key under which an including task names its file."""
-    return next(action for action in _INCLUDE_ACTIONS if action in task)
+    return next(action for action in _INCLUDE_ORDER if action in task)
 
 
 def loop_key(task: Mapping[str, Any]) -> str | None:
     """Return the key of a task's loop, or None."""
-    return next((key for key in task if key == "loop" or key.startswith("with_")), None)
+    # Asked of each task for every release, step and role: nothing but the loop itself.
+    for key in task:
+        if key == "loop" or key.startswith("with_"):
+            return key
+    return None
 
 
 def flatten(tasks: list[Any]) -> list[dict[str, Any]]:
@@ -57,7 +62,9 @@ def flatten(tasks: list[Any]) -> list[dict[str, Any]]:
     for task in tasks:
         found.append(task)
         for key in BLOCK_KEYS:
-            found.extend(flatten(task.get(key) or []))
+            inner = task.get(key)
+            if inner:
+                found.extend(flatten(inner))
     return found
 
 

@@ -15,6 +15,7 @@ from tripleo_ffwd.playbook_gen.atoms import ROLE_VARIABLE, Atom, Guard
 from tripleo_ffwd.playbook_gen.conditions import UNKNOWN
 from tripleo_ffwd.playbook_gen.effects import EVERYTHING
 from tripleo_ffwd.playbook_gen.facts import Facts, plain_facts, tags_of
+from tripleo_ffwd.playbook_gen.looks import Looks
 from tripleo_ffwd.playbook_gen.patterns import UNDERCLOUD
 from tripleo_ffwd.playbook_gen.program import Program
 from tripleo_ffwd.playbook_gen.simplifying import simplify
@@ -32,7 +33,7 @@ from tripleo_ffwd.playbook_gen.tasks import (
 )
 from tripleo_ffwd.playbook_gen.traits import Traits
 from tripleo_ffwd.playbook_gen.tree import Note
-from tripleo_ffwd.playbook_gen.verdicts import Leaf, Reads, is_droppable, is_total, leaves_of, verdict, within
+from tripleo_ffwd.playbook_gen.verdicts import Leaf, is_total, leaves_of, verdict, within
 from tripleo_ffwd.playbook_gen.wholeness import sections_of
 
 # Keywords of an include that following it can keep the meaning of.
@@ -98,7 +99,7 @@ class Unroller:
         self._tags: frozenset[str] = frozenset()
         self._guards = 0
         self._settled: dict[Any, tuple[Any, dict[str, Any]]] = {}
-        self._reads = Reads()
+        self._looks = Looks()
         self._given: Mapping[str, Any] = {}
         self._fails = False
         self._sure = True
@@ -199,7 +200,7 @@ class Unroller:
                 context = dataclasses.replace(context, role=chosen[0], roles=chosen)
         known = self._known(task, context)
         if self._leaves_no_trace(task, context, known):
-            self.read_by_dead |= self._reads.of(task)
+            self.read_by_dead |= self._looks.at(task).reads
             self.dropped += 1
             return
         decided = {} if self._fails else _plain_facts(task, context, known)
@@ -225,7 +226,7 @@ class Unroller:
             return False
         when = [*context.when, *conditions.items(task.get("when"))]
         defined = self._defined(task, context)
-        return verdict(when, within(task, known), defined) is False and is_droppable(task)
+        return verdict(when, within(task, known), defined) is False and self._looks.at(task).droppable
 
     def _emit(self, task: Mapping[str, Any], context: _Context, facts: Mapping[str, Any]) -> Atom:
         traits = self.traits.of(task, context.file)
@@ -248,7 +249,7 @@ class Unroller:
             beside=traits.beside,
             untagged=context.untagged,
         )
-        self.leaves[id(atom)] = leaves = leaves_of(atom, self._tags, self._reads, sure=not self._fails)
+        self.leaves[id(atom)] = leaves = leaves_of(atom, self._tags, self._looks, sure=not self._fails)
         if self._skipped is None:
             # Who looks at other hosts' variables finds them as they are by then.
             curious = EVERYTHING in traits.below or any(EVERYTHING in leaf.reads for leaf in leaves)

@@ -1,6 +1,6 @@
 """What is known of each task where it runs: whether it is skipped, and what it reads and writes; no I/O.
 
-Imports atoms, conditions, effects, facts and tasks. A task is *dead* when it is decided to be skipped, and nothing that
+Imports atoms, conditions, effects, looks and tasks. A task is *dead* when it is decided to be skipped, and nothing that
 Ansible would look at before it skips could fail.
 """
 
@@ -14,16 +14,13 @@ from jinja2 import nodes
 
 from tripleo_ffwd.playbook_gen import conditions
 from tripleo_ffwd.playbook_gen.atoms import ROLE_VARIABLE, Atom
-from tripleo_ffwd.playbook_gen.effects import reads_of, reads_own_result
-from tripleo_ffwd.playbook_gen.facts import tags_of
-from tripleo_ffwd.playbook_gen.tasks import BLOCK_KEYS, assigned_names, include_of, loop_key
+from tripleo_ffwd.playbook_gen.effects import reads_of
+from tripleo_ffwd.playbook_gen.looks import Looks
+from tripleo_ffwd.playbook_gen.tasks import BLOCK_KEYS, loop_key
 
 # Filters that take any value without an error.
 _TOTAL_FILTERS = frozenset(("bool", "lower", "upper", "string", "default", "d"))
-# Loops whose source can't fail, or fails without harm in a task that is skipped; lookups of files and commands can.
-_PLAIN_LOOPS = frozenset(("loop", "with_items", "with_list", "with_sequence", "with_dict", "with_nested"))
-_REGISTERS_NOTHING = frozenset(("meta", "include_tasks", "import_tasks", "import_role"))
-_LOOKUPS = ("lookup(", "query(", "q(")
+_NOTHING: frozenset[str] = frozenset()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,28 +66,14 @@ class _Around:
     plain: bool  # all conditions around it are decided to hold
 
 
-class Reads:
-    """What tasks read, each task looked at once: the same ones come back for every release, step and role."""
-
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[Mapping[str, Any], frozenset[str]]] = {}
-
-    def of(self, task: Mapping[str, Any]) -> frozenset[str]:
-        """Return what a task, without those in its blocks, may read."""
-        found = self._known.get(id(task))
-        if found is None:
-            found = self._known[id(task)] = (task, reads_of(task))  # held, so that its id stays its own
-        return found[1]
-
-
-def leaves_of(atom: Atom, play_tags: frozenset[str], reads: Reads, *, sure: bool) -> list[Leaf]:
+def leaves_of(atom: Atom, play_tags: frozenset[str], looks: Looks, *, sure: bool) -> list[Leaf]:
     """Return the leaves of an atom's task, in order; `sure` when a task that fails is its host's last."""
     ambient = frozenset().union(*(reads_of({"vars": dict(guard.vars)}) for guard in atom.guards if guard.vars))
     # An include's own tags decide with those of the task: what they are only has to be told apart.
     tags = play_tags | {f"include {tag}" for guard in atom.guards for tag in guard.tags}
     tags |= {"include without tags"} if atom.untagged else set()
     around = _Around(known_of(atom), False, True, sure, False, tags, ambient, "", plain=True)
-    return list(_leaves(atom.task, around, atom.defined, _Counter(reads)))
+    return list(_leaves(atom.task, around, atom.defined, _Counter(looks)))
 
 
 def known_of(atom: Atom) -> Mapping[str, Any]:
@@ -106,8 +89,11 @@ def known_of(atom: Atom) -> Mapping[str, Any]:
 
 def within(task: Mapping[str, Any], known: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what is known inside a task: its own variables and its loop's may hide a known one."""
-    hidden = set(task.get("vars") or {}) if isinstance(task.get("vars") or {}, Mapping) else set(known)
-    if loop_key(task):
+    variables, loop = task.get("vars"), loop_key(task)
+    if not variables and loop is None:
+        return known
+    hidden = set(variables or {}) if isinstance(variables or {}, Mapping) else set(known)
+    if loop:
         control = task.get("loop_control")
         hidden.add(str(control.get("loop_var", "item")) if isinstance(control, Mapping) else "item")
         hidden |= {str(control[key]) for key in ("index_var",) if isinstance(control, Mapping) and key in control}
@@ -119,16 +105,21 @@ def within(task: Mapping[str, Any], known: Mapping[str, Any]) -> Mapping[str, An
 
 def verdict(when: Any, known: Mapping[str, Any], defined: frozenset[str]) -> bool | None:
     """Return whether a `when` holds; None for what the run must tell, or what may fail before it is decided."""
+    return _decide(when, known, defined)[0]
+
+
+def _decide(when: Any, known: Mapping[str, Any], defined: frozenset[str]) -> tuple[bool | None, str]:
+    """Return a verdict, and the condition that skips a task when all before it are decided to hold; else empty."""
     sure = True
     for item in conditions.items(when):
         decided = conditions.decide_item(item, known)
         if decided is False:
-            return False
+            return False, str(item) if sure else ""
         if decided is None:
             if not is_total(item, known, defined):
-                return None
+                return None, ""
             sure = False
-    return True if sure else None
+    return (True if sure else None), ""
 
 
 def is_total(item: Any, known: Mapping[str, Any], defined: frozenset[str]) -> bool:
@@ -169,9 +160,9 @@ def _is_reference(node: nodes.Node | None) -> bool:
 
 
 class _Counter:
-    def __init__(self, reads: Reads) -> None:
+    def __init__(self, looks: Looks) -> None:
         self.count = 0
-        self.reads = reads
+        self.looks = looks
 
     def next(self) -> int:
         self.count += 1
@@ -180,16 +171,28 @@ class _Counter:
 
 def _leaves(task: Mapping[str, Any], around: _Around, defined: frozenset[str], counter: _Counter) -> Iterator[Leaf]:
     number = counter.next()
+    look = counter.looks.at(task)
     known = within(task, around.known)
-    own = verdict(task.get("when"), known, defined)
+    own, reason = _decide(task.get("when"), known, defined)
     dead = around.dead or (own is False and around.total)
-    tags = around.tags | tags_of(task)
-    own_reads = counter.reads.of(task)
-    reads = around.reads | own_reads if around.reads else own_reads
+    tags = around.tags | look.tags
+    reads = around.reads | look.reads if around.reads else look.reads
     plain = around.plain and own is not None
-    skip = around.skip or (_first_false(task.get("when"), known) if around.plain and own is False else "")
+    skip = around.skip or (reason if around.plain else "")
     if "block" not in task:
-        yield _leaf(number, task, dead, around, own, tags, reads, skip)
+        surely = around.sure and own is True
+        yield Leaf(
+            number=number,
+            dead=dead,
+            droppable=look.droppable,
+            doubtful=around.doubtful,
+            register=look.register,
+            sets=look.sets if surely else _NOTHING,
+            tags=tags,
+            reads=reads,
+            reads_result=look.reads_result,
+            skip=skip if dead and look.skips_alike else "",
+        )
         return
     handled = bool(task.get("rescue") or task.get("always"))
     inner = _Around(
@@ -208,65 +211,3 @@ def _leaves(task: Mapping[str, Any], around: _Around, defined: frozenset[str], c
         part = dataclasses.replace(inner, sure=False) if key == "rescue" else inner
         for child in task.get(key) or []:
             yield from _leaves(child, part, defined, counter)
-
-
-def _leaf(
-    number: int,
-    task: Mapping[str, Any],
-    dead: bool,
-    around: _Around,
-    own: bool | None,
-    tags: frozenset[str],
-    reads: frozenset[str],
-    skip: str,
-) -> Leaf:
-    register = task.get("register")
-    actions = {key.rpartition(".")[2] for key in task}
-    unsure = {"delegate_facts", "ignore_errors", "ignore_unreachable"} & task.keys()
-    surely = around.sure and own is True and not loop_key(task) and not unsure
-    sets = assigned_names([{key: value for key, value in task.items() if key != "register"}]) if surely else frozenset()
-    return Leaf(
-        number=number,
-        dead=dead,
-        droppable=is_droppable(task),
-        doubtful=around.doubtful,
-        register=register if isinstance(register, str) and not _REGISTERS_NOTHING & actions else "",
-        sets=frozenset(name for name in sets if not name.startswith("*")),
-        tags=tags,
-        reads=reads,
-        reads_result=reads_own_result(task),
-        skip=skip if dead and _is_plain_loop(task) and not {"delegate_to", "no_log"} & task.keys() else "",
-    )
-
-
-def _is_plain_loop(task: Mapping[str, Any]) -> bool:
-    """Return whether a task has no loop, or one over plain texts that stand in it."""
-    loop = loop_key(task)
-    return loop is None or (
-        loop in ("loop", "with_items")
-        and isinstance(task[loop], list)
-        and all(isinstance(item, str) and "{{" not in item and "{%" not in item for item in task[loop])
-    )
-
-
-def _first_false(when: Any, known: Mapping[str, Any]) -> str:
-    """Return the first condition that is decided to be false, when all before it are decided to hold."""
-    for item in conditions.items(when):
-        decided = conditions.decide_item(item, known)
-        if decided is not True:
-            return str(item) if decided is False else ""
-    return ""
-
-
-def is_droppable(task: Mapping[str, Any]) -> bool:
-    """Return whether nothing but a variable that it registers could tell that a skipped task is not there."""
-    include = include_of(task)
-    if include is not None and include[0] != "include_tasks":
-        return False
-    actions = {key.rpartition(".")[2] for key in task}
-    if actions & {"meta", "import_role", "import_playbook", "listen"} or "{{" in str(task.get("register")):
-        return False
-    loop = loop_key(task)
-    if loop is None:
-        return True
-    return loop in _PLAIN_LOOPS and not any(call in str(task[loop]) for call in _LOOKUPS)
