@@ -113,19 +113,24 @@ def _load_included(
     task_order: str,
     notes: list[Note],
 ) -> None:
-    """Make task files of texts that tasks include whatever their names, and the files of one step of a list."""
-    anywhere = step_files.reads_anywhere(json.dumps(plays) for plays in program.playbooks.values())
-    todo: list[tuple[str, list[Any]]] = [
-        (name, [play.get(section) or [] for play in plays for section in _SECTIONS])
-        for name, plays in program.playbooks.items()
+    """Make task files of texts that tasks include whatever their names, and the files of one step of a list.
+
+    Of the latter also those that a condition or a variable names: the run asks whether they are there.
+    """
+    shown = [json.dumps(plays, default=str) for plays in program.playbooks.values()]
+    anywhere = step_files.reads_anywhere(shown)
+    todo: list[tuple[str, list[Any], str]] = [
+        (name, [play.get(section) or [] for play in plays for section in _SECTIONS], text)
+        for (name, plays), text in zip(program.playbooks.items(), shown, strict=True)
     ]
-    todo += [(path, [found]) for path, found in tasks.items()]
+    todo += [(path, [found], json.dumps(found, default=str)) for path, found in tasks.items()]
     while todo:
-        current, lists = todo.pop()
-        for include in (include_of(task) for items in lists for task in flatten(items)):
-            if include is None or program.resolve(include[1], current) is not None:
+        current, lists, text = todo.pop()
+        includes = (include_of(task) for items in lists for task in flatten(items))
+        for name in (*(include[1] for include in includes if include is not None), *step_files.named_in(text)):
+            if program.resolve(name, current) is not None:
                 continue
-            for path in (str(PurePosixPath(current).parent / include[1]), include[1]):
+            for path in (str(PurePosixPath(current).parent / name), name):
                 split = step_files.split_name(path)
                 if path in texts:
                     tasks[path] = task_list(load_yaml(texts.pop(path), path), path, path, "written", notes)
@@ -135,7 +140,7 @@ def _load_included(
                     tasks[path] = []  # the role has no such tasks
                 else:
                     continue
-                todo.append((path, [tasks[path]]))
+                todo.append((path, [tasks[path]], json.dumps(tasks[path], default=str)))
                 break
 
 

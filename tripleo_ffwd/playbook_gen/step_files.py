@@ -11,7 +11,11 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-_NAME = re.compile(r"^(?P<list>.*_tasks)_step(?P<step>\d+)\.yaml$")
+_NAME = re.compile(r"^(?P<list>.*_tasks)_step(?P<step>\d{1,9})\.yaml$")
+# The end of such a name, and from there back what it has before it: a long text costs no more than its length.
+_NAME_END = re.compile(r"_tasks_step\d{1,9}\.yaml")
+_NAME_START = re.compile(r"[\w./-]*$")
+_LONGEST = 255
 # Train's writer: all texts of a `when`, blanks left out, are looked through; Stein's: one item at a time, at its end.
 _ANYWHERE = re.compile(r"\(?step(?:\|int)?\)?==(\d+)")
 _AT_THE_END = re.compile(r"step(?:\|int)? == ([0-9]+)$")
@@ -21,6 +25,15 @@ def split_name(path: str) -> tuple[str, int] | None:
     """Return the path of the whole list and the step that a file of one step is named for; None for other files."""
     match = _NAME.match(path)
     return (f"{match['list']}.yaml", int(match["step"])) if match else None
+
+
+def named_in(text: str) -> list[str]:
+    """Return the files of one step that a text names, in whatever part of it; each once."""
+    found: dict[str, None] = {}
+    for match in _NAME_END.finditer(text):
+        start = _NAME_START.search(text[max(0, match.start() - _LONGEST) : match.start()])
+        found[f"{start[0] if start else ''}{match[0]}".lstrip("/")] = None
+    return list(found)
 
 
 def reads_anywhere(texts: Iterable[str]) -> bool:

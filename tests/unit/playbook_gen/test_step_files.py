@@ -27,6 +27,12 @@ def test_names(path: str, split: tuple[str, int] | None) -> None:
     assert step_files.split_name(path) == split
 
 
+def test_names_in_a_text() -> None:
+    text = "'{{ here }}/A/x_tasks_step0.yaml' is exists, /B/x_tasks_step1.yaml x_tasks_step1.yaml A/x_tasks_step0.yaml"
+    assert step_files.named_in(text) == ["A/x_tasks_step0.yaml", "B/x_tasks_step1.yaml", "x_tasks_step1.yaml"]
+    assert not step_files.named_in("a" * 10_000_000 + f"_tasks_step{'1' * 5000}.yaml")  # in no time
+
+
 @pytest.mark.parametrize(
     ("when", "stein", "train"),
     [
@@ -77,3 +83,24 @@ def test_a_playbook_that_imports_files_of_one_step_gets_them(outputs: dict[str, 
     assert [task["name"] for task in yaml.safe_load(files["Controller/upgrade_tasks_step1.yaml"])] == ["in 1"]
     assert not yaml.safe_load(files["Compute/upgrade_tasks_step2.yaml"])
     assert not [item for item in tree.manifest["missing_inputs"] if item["playbook"] == "upgrade_steps_playbook.yaml"]
+
+
+def test_a_file_of_one_step_that_only_the_run_names_is_there(outputs: dict[str, Any]) -> None:
+    """Train's tasks ask whether the file exists: without it they are skipped in silence."""
+    outputs["RoleConfig"]["common_tasks"] = [
+        {
+            "include_tasks": "{{ file }}",
+            "vars": {"file": "Controller/update_tasks_step1.yaml"},
+            "when": "'{{ playbook_dir }}/{{ file }}' is exists",
+        }
+    ]
+    outputs["RoleConfig"]["upgrade_steps_playbook"] = [
+        {"hosts": "overcloud", "gather_facts": False, "tasks": [{"include_tasks": "common_tasks.yaml"}]}
+    ]
+    outputs["RoleData"]["Controller"]["update_tasks"] = [
+        {"name": f"in {step}", "command": "x", "when": f"step|int == {step}"} for step in (1, 2)
+    ]
+    tree = pipeline.compile_playbooks(outputs, GenerateOptions(phase="upgrade"))
+    files = dict(tree.files)
+    assert [task["name"] for task in yaml.safe_load(files["Controller/update_tasks_step1.yaml"])] == ["in 1"]
+    assert "Controller/update_tasks_step2.yaml" not in files  # nobody names it
