@@ -37,16 +37,10 @@ def write_tree(outputs: dict[str, Any], root: Path, order: str = "sorted") -> No
                 files[f"{role}/{key}.yaml"] = (
                     sorted(tasks, key=_step) if order == "sorted" and key in _SORTED else tasks
                 )
-            elif key in (
-                "puppet_config",
-                "kolla_config",
-                "docker_config",
-                "docker_config_scripts",
-                "docker_puppet_tasks",
-            ):
-                files[f"{role}/{key}.yaml"] = value
             elif key == "step_config":
                 files[f"{role}/{key}.pp"] = value or ""
+            else:
+                files[f"{role}/{key}.yaml"] = value
     for key, value in outputs["RoleConfig"].items():
         files[key if "." in key else f"{key}.yaml"] = value
     parsed = {path: _parsed(path, value) for path, value in files.items()}

@@ -148,13 +148,23 @@ class Ansible:
 
 @dataclasses.dataclass(frozen=True)
 class Trees:
-    """The two trees of one overcloud, with what is needed to run them."""
+    """The two trees of one overcloud, with what is needed to run them.
+
+    Attributes:
+        theirs: directory of the templates' tree.
+        ours: directory of the generated one.
+        inventories: for both.
+        names: of variables that something reads.
+        hosts: of the inventory.
+        ordered: whether hosts wait for each other after each task; with the strategy `free` they do not.
+    """
 
     theirs: Path
     ours: Path
     inventories: list[Path]
     names: list[str]
     hosts: list[str]
+    ordered: bool
 
 
 def write_trees(
@@ -193,7 +203,8 @@ def write_trees(
             roles |= {role for item in found for role in _roles(item)}
     ansible.prepare(modules, roles)
     inventory = yaml.safe_load((ours / "inventory.yaml").read_text())
-    return Trees(theirs, ours, [ours / "inventory.yaml", local], _read_names(text), _hosts(inventory))
+    ordered = not any(re.search(r"strategy: \S*free\b", found) for found in text)
+    return Trees(theirs, ours, [ours / "inventory.yaml", local], _read_names(text), _hosts(inventory), ordered)
 
 
 def _roles(item: dict[str, Any]) -> list[tuple[str, str]]:
@@ -245,27 +256,14 @@ def compare_trees(
         told = (theirs if theirs.code not in (0, 2) else ours).output[-3000:]
         raise Differ(f"theirs ended with {theirs.code}, ours with {ours.code}: {where}\n{told}")
     if theirs.code != 0:
-        theirs_until, ours_until = _until_failure(theirs, _ANY), _until_failure(ours, _ANY)
-        _same(theirs_until, ours_until, where)
-        return theirs
-    try:
-        _same(theirs, ours, where)
-    except Differ:
-        # Where a fact was not set since its task failed no run goes on: the generator may take it for set.
-        if not any(event[-1] == "lost" and event[3] in _SETTING for event in theirs.events):
-            raise
-        _same(_until_failure(theirs, _SETTING), _until_failure(ours, _SETTING), where)
+        theirs, ours = _until_failure(theirs), _until_failure(ours)
+    _same(theirs, ours, where, trees.ordered)
     return theirs
 
 
-_SETTING = frozenset(("set_fact", "include_vars"))
-_ANY: frozenset[str] = frozenset()
-
-
-def _until_failure(run: Run, actions: frozenset[str]) -> Run:
+def _until_failure(run: Run) -> Run:
     """Return what happened until a host failed for good, without what is left of it: what comes then is policy."""
-    told = [not actions or event[3] in actions for event in run.events]
-    lost = next((index for index, event in enumerate(run.events) if event[-1] == "lost" and told[index]), len(told))
+    lost = next((index for index, event in enumerate(run.events) if event[-1] == "lost"), len(run.events))
     runs = [event for event in run.events[:lost] if event[0] == "run"]
     if lost < len(run.events):  # other hosts may have run that task before this one was looked at
         while runs and runs[-1][2:4] == run.events[lost][2:4]:
@@ -273,14 +271,14 @@ def _until_failure(run: Run, actions: frozenset[str]) -> Run:
     return dataclasses.replace(run, events=runs, variables={})
 
 
-def _same(theirs: Run, ours: Run, where: str) -> None:
+def _same(theirs: Run, ours: Run, where: str, ordered: bool) -> None:
     expected, found = _by_host(theirs.events), _by_host(ours.events)
     for host in sorted({*expected, *found}):
         before, after = expected.get(host, []), found.get(host, [])
         if before != after:
             raise Differ(f"{host} does not execute the same: {where}\n{_difference(before, after)}")
     before, after = ([item for item in run.events if item[0] == "run"] for run in (theirs, ours))
-    if before != after:
+    if ordered and before != after:
         raise Differ(f"the order across hosts is not the same: {where}\n{_difference(before, after)}")
     for host in sorted({*theirs.variables, *ours.variables}):
         old, new = theirs.variables.get(host, {}), ours.variables.get(host, {})
@@ -291,9 +289,20 @@ def _same(theirs: Run, ours: Run, where: str) -> None:
 
 
 def _by_host(events: list[Any]) -> dict[str, list[Any]]:
+    """Return what each host did.
+
+    A run ends for a host that fails for good. What the host does when that is taken back is compared too, but not
+    which tasks can't even be evaluated then: the generator may take it that those before them did their part.
+    """
     found: dict[str, list[Any]] = {}
+    lost: set[str] = set()
     for kind, host, *rest in events:
-        found.setdefault(host, []).append([kind, *rest])
+        done = found.setdefault(host, [])
+        is_lost = kind == "end" and rest[-1] == "lost"
+        if not is_lost or host not in lost or (done and done[-1][0] == "run"):
+            done.append([kind, *rest])
+        if is_lost:
+            lost.add(host)
     return found
 
 

@@ -95,12 +95,18 @@ class Recording:
         """Return a value as JSON has it, without the directory of the playbook: that one differs."""
         return json.loads(json.dumps(value, default=str).replace(self._directory, "<playbook_dir>"))
 
+    def name(self, value: str) -> str:
+        """Return a task's name as it is told, without hosts: `free` renders it once for all, whoever comes first."""
+        for host in sorted(self.bootstrap, key=len, reverse=True):
+            value = value.replace(host, "<host>")
+        return str(self.plain(value))
+
     def executed(self, handler: Any, task_vars: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         """Record what a handler is about to do; return what tells it from others, and its arguments."""
         task = handler._task
         args = {key: self.plain(value) for key, value in task.args.items() if not key.startswith("_ansible")}
         args.pop("warn", None)
-        name = self.plain(task.get_name(include_role_fqcn=False)) if task.name else ""
+        name = self.name(task.get_name(include_role_fqcn=False)) if task.name else ""
         action = task.action.rpartition(".")[2]
         if action not in UNRECORDED and name not in OURS:
             given = {key: self.plain(getattr(task, key)) for key in _KEYWORDS if getattr(task, key, None)}
@@ -154,6 +160,9 @@ def _survivor(recording: Recording, original: Any) -> Any:
         if not recording.survive or recording.rescuable or self._task.ignore_errors:
             return {**kept, "failed": True, "msg": "failed"}
         kept.pop("failed_when_result", None)
+        if broken and "results" not in kept and self._task.action.rpartition(".")[2] == "set_fact":
+            # No run goes on without the fact: the generator may take it for set.
+            kept["ansible_facts"] = {name: [] for name in self._task.args if name.isidentifier()}
         return {**kept, "failed": False, "survived": True}
 
     return call
@@ -211,7 +220,7 @@ def _callbacks(recording: Recording) -> Any:
         fate = "ignored" if named.get("ignore_errors") else "rescued" if _is_rescuable(task) else "lost"
         changed = "changed" if data.get("changed") else ""
         ending = [state, changed, fate if state != "ok" else "lost" if data.get("survived") else ""]
-        recording.write(["end", host.get_name(), recording.plain(fields.get("name") or ""), action, *ending])
+        recording.write(["end", host.get_name(), recording.name(fields.get("name") or ""), action, *ending])
 
     return send
 

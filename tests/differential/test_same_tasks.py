@@ -21,6 +21,8 @@ FAST_FORWARD = "fast_forward_upgrade_playbook.yaml"
 UPGRADE = "upgrade_steps_playbook.yaml"
 DEPLOY = "deploy_steps_playbook.yaml"
 POST = "post_upgrade_steps_playbook.yaml"
+UPDATE = "update_steps_playbook.yaml"
+ROLLING = "pre_upgrade_rolling_steps_playbook.yaml"
 
 # What takes time is the templates' skips: two controllers, so that one is not the bootstrap node, and one of each else.
 BLACKLIST = ["", "", "overcloud-controller-2", "", "overcloud-compute-1", ""]
@@ -30,7 +32,7 @@ SOME: list[tuple[str, str, dict[str, Any]]] = [
     (DEPLOY, "1", {"tags": "host_prep_steps,step1"}),
 ]
 MORE: list[tuple[str, str, dict[str, Any]]] = [
-    *((playbook, seed, {}) for playbook in (FAST_FORWARD, UPGRADE, POST, DEPLOY) for seed in ("2", "3", "4")),
+    *((name, seed, {}) for name in (FAST_FORWARD, UPGRADE, POST, DEPLOY, UPDATE) for seed in ("2", "3", "4")),
     (UPGRADE, "1", {}),
     (UPGRADE, "5", {"skip_tags": "validation,pre-upgrade"}),
     (UPGRADE, "5", {"tags": "common,pre-upgrade"}),
@@ -40,6 +42,12 @@ MORE: list[tuple[str, str, dict[str, Any]]] = [
     (FAST_FORWARD, "6", {"skip_tags": "common"}),
     (FAST_FORWARD, "7", {"extra_vars": {"httpd_running": True, "cinder_api_enabled": False}}),
     (UPGRADE, "8", {"extra_vars": {"skip_package_update": True, "mysql_containerized": False}}),
+    *((ROLLING, seed, {}) for seed in ("1", "2", "3")),
+    (ROLLING, "4", {"skip_tags": "validation"}),
+    (ROLLING, "4", {"tags": "common"}),
+    (UPDATE, "5", {"skip_tags": "common"}),
+    (UPDATE, "6", {"tags": "common"}),
+    (UPDATE, "7", {"extra_vars": {"update_serial": 2, "skip_package_update": True}}),
 ]
 UNSELECTING = ("common", "always", "common,pre-upgrade")
 
@@ -48,6 +56,8 @@ UNSELECTING = ("common", "always", "common,pre-upgrade")
 def reference(ansible: Ansible, tmp_path_factory: pytest.TempPathFactory) -> Trees:
     outputs = support.queens_outputs()
     outputs["BlacklistedHostnames"] = BLACKLIST
+    for data in outputs["RoleData"].values():  # that overcloud has none; of these, one step's are for this playbook
+        data["pre_upgrade_rolling_tasks"] = data["upgrade_tasks"]
     return compare.write_trees(outputs, tmp_path_factory.mktemp("reference"), ansible)
 
 

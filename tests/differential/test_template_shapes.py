@@ -1,4 +1,4 @@
-"""Overclouds of other shapes and releases than the reference: all compile, load in Ansible, and lose no task.
+"""Overclouds of other shapes and releases than the reference: all compile, load in Ansible, and run the same tasks.
 
 The templates come from the package index; without it everything here is skipped. One shape runs always, all of them
 with FFWD_TEST_SHAPES=all (`make test-templates`).
@@ -6,33 +6,58 @@ with FFWD_TEST_SHAPES=all (`make test-templates`).
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import support
-from differential import classic
+from differential import classic, compare
+from differential.compare import Ansible, Trees
 from overclouds import accounting, sdist, shapes
 
 from tripleo_ffwd.playbook_gen import pipeline, writing
 from tripleo_ffwd.playbook_gen.options import GenerateOptions
 from tripleo_ffwd.playbook_gen.tree import PlaybookTree
 
-PLAYBOOKS = (
-    "fast_forward_upgrade_playbook.yaml",
-    "upgrade_steps_playbook.yaml",
-    "deploy_steps_playbook.yaml",
-    "post_upgrade_steps_playbook.yaml",
-)
+FAST_FORWARD = "fast_forward_upgrade_playbook.yaml"
+UPGRADE = "upgrade_steps_playbook.yaml"
+DEPLOY = "deploy_steps_playbook.yaml"
+POST = "post_upgrade_steps_playbook.yaml"
+ROLLING = "pre_upgrade_rolling_steps_playbook.yaml"
+UPDATE = "update_steps_playbook.yaml"
+PLAYBOOKS = (FAST_FORWARD, UPGRADE, DEPLOY, POST, ROLLING, UPDATE)
 _ALL = os.environ.get("FFWD_TEST_SHAPES") == "all"
 NAMES = tuple(shapes.SHAPES) if _ALL else ("baremetal",)
 CURRENT = str(Path(sys.executable).parent / "ansible-playbook")
 OLDEST = os.environ.get("FFWD_TEST_ANSIBLE_PLAYBOOK", "")
+
+QUEENS = tuple(name for name in NAMES if shapes.SHAPES[name].version.startswith("8."))
+RUNS = (("newest", "1"), ("oldest", "2"), ("newest", "3"))
+# What the templates don't ship is not run: there is nothing to compare with.
+SHIPPED = {"pike": (UPGRADE, DEPLOY, UPDATE), "train": PLAYBOOKS[1:]}
+SELECTED: list[tuple[str, str, dict[str, Any]]] = [
+    ("baremetal", FAST_FORWARD, {"extra_vars": {"httpd_running": True, "cinder_api_enabled": False}}),
+    ("baremetal", UPGRADE, {"skip_tags": "validation,pre-upgrade"}),
+    ("composable", FAST_FORWARD, {"skip_tags": "common"}),
+    ("composable", UPGRADE, {"extra_vars": {"skip_package_update": True}}),
+    ("hyperconverged", DEPLOY, {"tags": "host_prep_steps,step1"}),
+    ("hyperconverged", UPDATE, {"extra_vars": {"update_serial": 2}}),
+    ("everything", UPGRADE, {"skip_tags": "common,validation"}),
+    ("rocky", DEPLOY, {"tags": "facts,ceph,external"}),
+    ("rocky", UPDATE, {"skip_tags": "container_config,ceph"}),
+    ("stein", UPGRADE, {"tags": "system_upgrade_prepare,system_upgrade_run"}),
+    ("stein", UPGRADE, {"tags": "upgrade_step2", "skip_tags": "common"}),
+    ("train", DEPLOY, {"skip_tags": "step5,opendev-validation"}),
+    ("train", UPGRADE, {"tags": "nova_hybrid_state,system_upgrade_transfer_data"}),
+    ("pike", UPGRADE, {"skip_tags": "common,validation"}),
+]
 
 
 @functools.cache
@@ -52,7 +77,7 @@ def outputs_of(name: str) -> dict[str, Any]:
 
 @functools.cache
 def compiled(name: str) -> PlaybookTree:
-    return pipeline.compile_playbooks(outputs_of(name), GenerateOptions(phase=shapes.SHAPES[name].phase))
+    return pipeline.compile_playbooks(outputs_of(name), GenerateOptions())
 
 
 def _hosts(outputs: dict[str, Any]) -> dict[str, str]:
@@ -104,23 +129,76 @@ def test_ansible_loads_every_playbook(name: str, program: str, tmp_path: Path) -
         pytest.skip("FFWD_TEST_ANSIBLE_PLAYBOOK names no second ansible-playbook")
     tree = compiled(name)
     writing.write_tree(tree, tmp_path / "tree")
-    library, roles = tmp_path / "library", tmp_path / "roles"
+    library, roles, strategies = tmp_path / "library", tmp_path / "roles", tmp_path / "strategies"
     library.mkdir()
+    strategies.mkdir()
     for needed in tree.manifest["modules"]:  # what the manifest says is needed must be enough
         if needed.startswith("role "):
             tasks = roles / needed.removeprefix("role ") / "tasks"
             tasks.mkdir(parents=True)
             for file in _role_files(tree):
                 (tasks / file).touch()
-        else:
+        elif needed.startswith("strategy "):
+            plugin = strategies / f"{needed.removeprefix('strategy ')}.py"
+            plugin.write_text("from ansible.plugins.strategy.linear import StrategyModule\n")
+        elif " " not in needed:  # filters and lookups are looked for when a task runs
             (library / f"{needed.rpartition('.')[2]}.py").write_text("#!/usr/bin/python\n")
     environment = {
         **os.environ,
         "ANSIBLE_HOME": str(tmp_path / "home"),
         "ANSIBLE_LIBRARY": str(library),
         "ANSIBLE_ROLES_PATH": str(roles),
+        "ANSIBLE_STRATEGY_PLUGINS": str(strategies),
     }
     playbooks = [str(tmp_path / "tree" / name) for name in PLAYBOOKS if (tmp_path / "tree" / name).is_file()]
     command = [program, "--syntax-check", "-i", str(tmp_path / "tree" / "inventory.yaml"), *playbooks]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def trees_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str, str], tuple[Trees, Ansible]]]:
+    """Returns, for a shape and an ansible-playbook, the two trees with what runs them; each is made when needed."""
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def runner(program: str) -> Ansible:
+            return stack.enter_context(Ansible(tmp_path_factory.mktemp("ansible"), program))
+
+        @functools.cache
+        def trees(name: str, program: str) -> tuple[Trees, Ansible]:
+            outputs, root = outputs_of(name), tmp_path_factory.mktemp(name)
+            return compare.write_trees(outputs, root, runner(program), written=shapes.as_written(name)), runner(program)
+
+        yield trees
+
+
+def _rows() -> Iterator[Any]:
+    for name in NAMES:
+        for playbook in SHIPPED.get(name, PLAYBOOKS):
+            many = 3 if playbook in (FAST_FORWARD, UPGRADE) else 2
+            for version, seed in RUNS[: many if name in QUEENS else 1]:
+                yield pytest.param(name, playbook, seed, version, {}, id=f"{name}-{playbook[:-5]}-{seed}-{version}")
+    for number, (name, playbook, selection) in enumerate(SELECTED, 4):
+        if name in NAMES:
+            told = ",".join(f"{key}={value}" for key, value in selection.items())
+            yield pytest.param(name, playbook, str(number), "newest", selection, id=f"{name}-{playbook[:-5]}-{told}")
+
+
+@pytest.mark.skipif(not _ALL, reason="one of the slow ones: make test-templates")
+@pytest.mark.parametrize(("name", "playbook", "seed", "version", "selection"), [*_rows()])
+def test_real_ansible_runs_the_same_tasks(
+    name: str,
+    playbook: str,
+    seed: str,
+    version: str,
+    selection: dict[str, Any],
+    trees_of: Callable[[str, str], tuple[Trees, Ansible]],
+) -> None:
+    program = {"newest": CURRENT, "oldest": OLDEST}[version]
+    if not program:
+        pytest.skip("SKIPPED, not done: FFWD_TEST_ANSIBLE_PLAYBOOK names no older ansible-playbook")
+    trees, ansible = trees_of(name, program)
+    run = compare.compare_trees(trees, playbook, seed, ansible, arguments=compare.arguments_of(**selection))
+    assert run.code == 0
+    assert any(event[0] == "run" for event in run.events), "nothing was executed: this shows nothing"

@@ -23,8 +23,11 @@ from jinja2.nativetypes import NativeEnvironment
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _KEYWORDS = {*Task.fattributes, *Block.fattributes, "include", "static", "local_action", "action"}
 _OLD_TESTS = re.compile(r"\s*\|\s*(succeeded|success|failed|changed|skipped)\b")
-# What the generator adds that the templates don't have: it only refuses a run whose variables contradict the stage.
-_OURS = re.compile(r"The (step|release) is the stage's own")
+# What the generator adds that the templates don't have: gates, and what stands for skips that somebody sees.
+_OURS = re.compile(
+    r"The (step|release) is the stage's own|Every selected host has finished the stage"
+    r"|Be skipped for the tasks that are left out|Register that they were skipped"
+)
 _UNKNOWN: Any = object()
 _OPERATORS = {
     "eq": operator.eq,
@@ -154,7 +157,7 @@ class _Reader:
         for task in tasks:
             if task is None or "gather_facts" in task or _OURS.fullmatch(str(task.get("name"))):
                 continue
-            path = self._included(task, folder)
+            path = self._included(task, folder, {**known, **(task.get("vars") or {})})
             # Variables of an include are how ours says release and step; those of other tasks are for run time.
             inner = {**known, **(task.get("vars") or {})} if path is not None else dict(known)
             for item in [inner] if path is None else self._items(task, inner):
@@ -171,10 +174,10 @@ class _Reader:
                     self._follow(task, item, sure and bool(runs))
                     yield self._instance(task, item)
 
-    def _included(self, task: Mapping[str, Any], folder: Path) -> Path | None:
+    def _included(self, task: Mapping[str, Any], folder: Path, known: Mapping[str, Any]) -> Path | None:
         for key in ("include", "include_tasks", "import_tasks"):
             found = task.get(key, task.get(f"ansible.builtin.{key}"))
-            name = found.get("file") if isinstance(found, dict) else found
+            name = self._render(found.get("file") if isinstance(found, dict) else found, known)
             if isinstance(name, str):
                 paths = [path for path in (folder / name, self._root / name) if path.is_file()]
                 return paths[0] if paths else None
@@ -220,6 +223,8 @@ class _Reader:
         modules = [key for key in task if key not in _KEYWORDS and not key.startswith("with_")]
         module = modules[0] if modules else next(iter(set(task) & {"include", "action", "local_action"}), "")
         arguments = task.get(module)
+        if isinstance(arguments, dict) and module in ("action", "local_action"):
+            module, arguments = arguments["module"], {key: arguments[key] for key in arguments if key != "module"}
         if isinstance(arguments, dict) and module in ("command", "shell"):
             arguments = {key: value for key, value in arguments.items() if key != "warn"}
         if module == "set_fact" and isinstance(arguments, dict):

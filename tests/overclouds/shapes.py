@@ -53,14 +53,12 @@ class Shape:
         roles: its roles, the first one has the bootstrap server.
         environments: after the resource registry, in order.
         parameters: parameter_defaults.
-        phase: the phase whose playbooks these templates have; None: all of them.
     """
 
     version: str
     roles: tuple[Role, ...]
     environments: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    phase: str | None = None
 
 
 _QUEENS = "8.4.1"
@@ -117,10 +115,8 @@ SHAPES: Mapping[str, Shape] = {
     ),
     # These have no fast forward tasks.
     # Pike's docker-ha has a task without an action, which no Ansible loads.
-    "pike": Shape("7.0.18", (Role("Controller", 2), Role("Compute")), _CONTAINERS[:1], phase="upgrade"),
-    "train": Shape(
-        "11.6.0", (Role("Controller", 2), Role("Compute")), ("environments/docker-ha.yaml",), phase="converge"
-    ),
+    "pike": Shape("7.0.18", (Role("Controller", 2), Role("Compute")), _CONTAINERS[:1]),
+    "train": Shape("11.6.0", (Role("Controller", 2), Role("Compute")), ("environments/docker-ha.yaml",)),
 }
 
 
