@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -32,12 +32,13 @@ MAY_IMPORT = {
 # Libraries that one part alone may import.
 ONLY_IMPORTER = {
     "heatclient": {"heat"},
-    "keystoneauth1": {"heat"},
+    "keystoneauth1": {"heat", "plan"},
     "mistralclient": {"mistral"},
     "ansible_runner": {"ansible_run"},
     "mistral": {"embedded"},
     "heat": {"embedded"},
     "asyncssh": {"embedded"},
+    "swiftclient": {"plan"},
 }
 
 
@@ -50,6 +51,10 @@ def imported(path: Path) -> Iterator[str]:
             yield node.module or ""
             if node.module == "tripleo_ffwd":
                 yield from (f"tripleo_ffwd.{alias.name}" for alias in node.names)
+
+
+def top_names(names: Iterable[str]) -> set[str]:
+    return {name.split(".")[0] for name in names}
 
 
 def part(path: Path) -> str:
@@ -66,6 +71,17 @@ def test_imports_run_one_way(path: Path) -> None:
             assert parts[1] == here or parts[1] in MAY_IMPORT.get(here, set()), f"{here} may not import {name}"
         elif parts[0] in ONLY_IMPORTER:
             assert here in ONLY_IMPORTER[parts[0]], f"only {ONLY_IMPORTER[parts[0]]} may import {parts[0]}"
+
+
+def test_one_file_imports_the_client_of_swift_and_only_when_swift_is_asked_for() -> None:
+    for library in ("swiftclient", "keystoneauth1", "requests"):
+        importers = [path for path in MODULES if part(path) == "plan" and library in top_names(imported(path))]
+        assert [path.name for path in importers] == ["swift_account.py"]
+    tree = ast.parse((PACKAGE / "plan" / "swift_account.py").read_text(encoding="utf-8"))
+    at_import = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert not {"swiftclient", "keystoneauth1", "requests"} & top_names(
+        ast.unparse(node).split()[1] for node in at_import
+    )
 
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "actions").glob("*.py")), ids=lambda path: path.name)

@@ -18,6 +18,30 @@ PATHS = [
     ),
 ]
 
+PLANS = [
+    cfg.StrOpt(
+        "plan_backend",
+        default="directory",
+        choices=[
+            ("directory", "in work_dir"),
+            ("swift", "in Swift, in TripleO's own plan container and one beside it; needs the extra `swift`"),
+        ],
+        help="Where plans are kept. Executors work on copies in work_dir in any case.",
+    ),
+    cfg.IntOpt(
+        "plan_versions_kept",
+        default=10,
+        min=1,
+        help="How many versions of a plan are kept. The current one always is.",
+    ),
+    cfg.StrOpt(
+        "swift_url",
+        default="",
+        help="Swift's endpoint with the account, e.g. http://192.0.2.1:8080/v1/AUTH_PROJECT. Empty: from the service "
+        "catalog.",
+    ),
+]
+
 ENDPOINTS = [
     cfg.StrOpt(
         "heat_url",
@@ -47,6 +71,19 @@ ENDPOINTS = [
         min=1,
         help="How many requests are made to Heat at once while the servers' deployments are fetched. Heat's engine "
         "workers are what answers them: more than it has gain nothing.",
+    ),
+    cfg.IntOpt(
+        "heat_preview_timeout",
+        default=180,
+        min=1,
+        help="Seconds after which Heat's preview of a stack update is given up. The phase goes on without it.",
+    ),
+    cfg.IntOpt(
+        "heat_stall_timeout",
+        default=300,
+        min=0,
+        help="Seconds without an event of the stack after which an update is taken for lost, if all of Heat's engines "
+        "were started after it had begun: it is sent again. 0: never; it then ends at its timeout.",
     ),
 ]
 
@@ -102,6 +139,7 @@ RUNS = [
 # What a command line's environment says of Heat and keystone, as the OpenStack clients read it.
 _ENVIRONMENT = {
     "heat_url": ("HEAT_URL",),
+    "swift_url": ("OS_STORAGE_URL",),
     "auth_url": ("OS_AUTH_URL",),
     "auth_username": ("OS_USERNAME",),
     "auth_password": ("OS_PASSWORD",),
@@ -112,7 +150,7 @@ _ENVIRONMENT = {
     "region_name": ("OS_REGION_NAME",),
 }
 
-ALL = [*PATHS, *ENDPOINTS, *RUNS]
+ALL = [*PATHS, *PLANS, *ENDPOINTS, *RUNS]
 
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:

@@ -7,6 +7,7 @@ One base, and a class for each thing that the caller can do about it::
     │   ├── MalformedOutputs     the stack's outputs lack something or hold nonsense: look at the templates
     │   ├── UnsupportedConstruct the templates use something that can't be compiled safely
     │   └── InvalidTemplates     the plan's templates or environments can't be rendered or bundled
+    │       └── LimitExceeded    they are bigger than Heat's configuration allows: raise the option that it names
     ├── ConfigurationError       correct the [ffwd] section of the configuration
     ├── NotFound                 make it first: a plan, a stack, a run
     ├── OutOfTurn                run the phase that comes first, or force with a reason
@@ -75,6 +76,10 @@ class UnsupportedConstruct(InvalidInput):
 
 class InvalidTemplates(InvalidInput):
     """A plan's templates or environments are missing, or can't be rendered or parsed."""
+
+
+class LimitExceeded(InvalidTemplates):
+    """An update is bigger than Heat's configuration allows."""
 
 
 class ConfigurationError(FfwdError):

@@ -11,6 +11,8 @@ from tripleo_ffwd.exceptions import InvalidTemplates, StackBusy
 
 MAX_FAILURES = 20
 MAX_REASON = 500
+MAX_TOLD = 5
+CANCEL_REMEDY = "End it with the workflow ffwd_upgrade.v1.cancel, then run the phase again"
 
 # Actions whose completion leaves the stack as its templates say.
 _GOOD_ACTIONS = ("CREATE", "UPDATE", "CHECK", "RESUME", "ADOPT", "RESTORE", "SNAPSHOT")
@@ -38,6 +40,42 @@ class FailedResource:
 
 
 @dataclasses.dataclass(frozen=True)
+class Progress:
+    """How far an update in progress has come.
+
+    Attributes:
+        done: how many resources of the stack itself Heat has finished with since the update began. Those that stay as
+            they are leave no trace in Heat, so `done` may end below `all`.
+        all: how many resources the stack itself has.
+        in_progress: paths of the resources that Heat works on, innermost, at most 20.
+        lost: nobody works on it any more: all engines were started later, and nothing has happened for a while.
+    """
+
+    done: int
+    all: int
+    in_progress: tuple[str, ...] = ()
+    lost: bool = False
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Progress:
+        """Return what `to_dict` gave."""
+        return cls(done=told["done"], all=told["all"], in_progress=tuple(told["in_progress"]))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return ``{done, all, in_progress}``."""
+        return {"done": self.done, "all": self.all, "in_progress": list(self.in_progress)}
+
+    def describe(self) -> str:
+        """Return one line for people."""
+        if self.lost:
+            return "all of Heat's engines were started after it had begun, and nothing happens any more: it is lost"
+        told = f"{self.done} of {self.all} resources done"
+        shown = ", ".join(self.in_progress[:MAX_TOLD])
+        more = len(self.in_progress) - MAX_TOLD
+        return f"{told}, in progress: {shown}{f' and {more} more' if more > 0 else ''}" if shown else told
+
+
+@dataclasses.dataclass(frozen=True)
 class StackStatus:
     """Where a stack stands.
 
@@ -48,6 +86,7 @@ class StackStatus:
         reason: Heat's reason, at most 500 characters.
         updated_at: when the last update began, in Heat's words; empty before the first.
         failures: the failed resources, at most 20, only when the stack failed.
+        tags: the stack's tags; an update of ours leaves one that tells it from others.
     """
 
     name: str
@@ -57,6 +96,7 @@ class StackStatus:
     reason: str = ""
     updated_at: str = ""
     failures: tuple[FailedResource, ...] = ()
+    tags: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, found: Any) -> StackStatus:
@@ -68,6 +108,7 @@ class StackStatus:
             status=found.status,
             reason=(found.stack_status_reason or "")[:MAX_REASON],
             updated_at=found.updated_time or "",
+            tags=tuple(getattr(found, "tags", None) or ()),
         )
 
     @property
@@ -85,18 +126,30 @@ class StackStatus:
         """True when the last action failed, or was one that undoes (rollback, delete, suspend)."""
         return not (self.in_progress or self.complete)
 
-    def to_poll(self, *, pending: bool) -> dict[str, Any]:
-        """Return what `heat.poll` does; `pending` when an update was accepted that has not begun."""
+    def to_poll(self, *, pending: bool, progress: Progress | None = None) -> dict[str, Any]:
+        """Return what `heat.poll` does.
+
+        Args:
+            pending: an update was accepted that has not begun.
+            progress: how far an update in progress has come, when that is known.
+        """
         state = "in_progress" if pending or self.in_progress else "complete" if self.complete else "failed"
+        lost = state == "in_progress" and progress is not None and progress.lost
+        told = f"Heat has accepted an update of stack {self.name}, not begun" if pending else self.describe()
         return {
-            "state": state,
-            "settled": state != "in_progress",
+            "state": "lost" if lost else state,
+            "settled": lost or state != "in_progress",
             "succeeded": state == "complete",
             "status": f"{self.action}_{self.status}",
             "reason": self.reason,
+            "progress": progress.to_dict() if progress else {},
             "failures": [dataclasses.asdict(failure) for failure in self.failures],
-            "message": f"Heat has accepted an update of stack {self.name}, not begun" if pending else self.describe(),
-            "remedy": "Mend what failed, then run the phase again" if state == "failed" else "",
+            "message": "; ".join(filter(None, [told, progress.describe() if progress else ""])),
+            "remedy": CANCEL_REMEDY
+            if lost
+            else "Mend what failed, then run the phase again"
+            if state == "failed"
+            else "",
         }
 
     def busy(self) -> StackBusy:
@@ -104,7 +157,7 @@ class StackStatus:
         return StackBusy(
             f"Heat is at work on stack {self.name}: {self.action}_{self.status}",
             where=self.name,
-            remedy="Wait until it has ended, or cancel it with `openstack stack cancel`",
+            remedy="Wait until it has ended, or end it with the workflow ffwd_upgrade.v1.cancel",
             stack_status=f"{self.action}_{self.status}",
         )
 
@@ -118,10 +171,19 @@ class StackStatus:
 
 @dataclasses.dataclass(frozen=True)
 class StartedUpdate:
-    """An update that Heat accepted: the stack's id, and the marker by which its end is told from an older one's."""
+    """An update that Heat accepted.
+
+    Attributes:
+        stack_id: the stack's id.
+        marker: by which its end is told from an older one's.
+        updated_at: when it began, in Heat's words; empty when it had not yet.
+        attached: it had been accepted before, and was not sent again.
+    """
 
     stack_id: str
     marker: str
+    updated_at: str = ""
+    attached: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -68,7 +68,7 @@ class Cloud:
 
     def went(self, execution: str, *sequence: str) -> bool:
         """True when an execution had just the tasks of `sequence`, and those around a phase, in this order."""
-        around = {"acquire_lock", "check_phase", "begin_phase", "check_nodes", "finish_phase"}
+        around = {"acquire_lock", "check_phase", "compare_plan", "begin_phase", "check_nodes", "finish_phase"}
         began = self.tasks(execution)
         times = [began.get(name, "") for name in sequence]
         return set(began) - around == set(sequence) and times == sorted(set(times))

@@ -44,7 +44,6 @@ def templates(directory: Path, template: dict) -> Path:
     """A plan of one template that needs no Jinja."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "overcloud.yaml").write_text(yaml.safe_dump(template))
-    (directory / "roles_data.yaml").write_text(yaml.safe_dump([{"name": "Controller", "CountDefault": 1}]))
     return directory
 
 

@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 import requests
+import swift_stub
 from mistral_lib.actions import context
 from oslo_config import cfg
 from support import until
@@ -17,6 +18,7 @@ from tripleo_ffwd import config, heat
 from tripleo_ffwd.embedded import undercloud
 from tripleo_ffwd.embedded.site import open_site
 from tripleo_ffwd.exceptions import ConfigurationError
+from tripleo_ffwd.plan import swift_account
 
 KEYSTONE = os.environ.get("FFWD_TEST_KEYSTONE", "")
 TOKEN_SECONDS = 5
@@ -167,3 +169,20 @@ def test_the_caller_s_token_and_catalog_serve_without_service_credentials(keysto
         service_catalog=json.dumps({"catalog": catalog}),
     )
     assert heat.get_status(heat.connect(options(), security), "overcloud").complete
+
+
+def test_swift_gets_a_token_for_the_service_credentials_and_a_new_one_when_it_is_refused(keystone):
+    with swift_stub.serving() as stub:
+        stub.token = ""
+        account = swift_account.connect(options(swift_url=stub.url, **credentials(keystone)))
+        assert account.containers() == {}
+        refusals = ["401"]
+        stub.fault = lambda *_: refusals.pop() if refusals else ""
+        assert account.containers() == {}
+        assert refusals == []
+        wrong = swift_account.connect(options(swift_url=stub.url, **credentials(keystone, auth_password="wrong-5d1b")))
+        with pytest.raises(ConfigurationError, match="credentials are not accepted") as caught:
+            wrong.containers()
+        assert "wrong-5d1b" not in str(caught.value)
+        with pytest.raises(ConfigurationError, match="no public endpoint of Swift"):
+            swift_account.connect(options(**credentials(keystone))).containers()

@@ -125,7 +125,7 @@ def test_the_phases_follow_the_table():
             "run_deploy_steps_playbook",
         ],
     }
-    around = {"acquire_lock", "check_phase", "begin_phase", "check_nodes", "finish_phase", "fail_phase"}
+    around = {"acquire_lock", "check_phase", "compare_plan", "begin_phase", "check_nodes", "finish_phase", "fail_phase"}
     book = load(next(path for path in WORKBOOKS if path.stem == "ffwd_upgrade"))
     for phase, expected in sequence.items():
         assert [name for name in book["workflows"][phase]["tasks"] if name not in around] == expected

@@ -15,11 +15,20 @@ class WaitFailed(FfwdError):
     """A run or a stack update ended badly, or did not end in time; its details carry the failed tasks."""
 
 
-def success(plan: str, phase: str, targets: Sequence[str], *, dry_run: bool) -> dict[str, Any]:
-    """Return the outcome of a phase that succeeded."""
+def success(plan: str, phase: str, targets: Sequence[str], *, dry_run: bool, summary: str = "") -> dict[str, Any]:
+    """Return the outcome of a phase that succeeded.
+
+    Args:
+        plan, phase, targets: which phase of what.
+        dry_run: nothing was changed.
+        summary: what the phase changes in plan and stack. A dry run that has one has ended there.
+    """
+    if dry_run and summary:
+        return _outcome("SUCCESS", f"Dry run of phase {phase} of plan {plan}: nothing was changed. {summary}", {})
     where = f" on {len(targets)} nodes" if targets else ""
     how = "has been tried in check mode" if dry_run else "has finished"
-    return _outcome("SUCCESS", f"Phase {phase} of plan {plan} {how}{where}.", {})
+    told = f"Phase {phase} of plan {plan} {how}{where}."
+    return _outcome("SUCCESS", f"{told} {summary}" if summary else told, {})
 
 
 def failure(plan: str, phase: str, error: Any, *, also: str = "") -> dict[str, Any]:

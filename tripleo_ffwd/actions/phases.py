@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from tripleo_ffwd import heat
@@ -45,7 +46,7 @@ class AcquireLockAction(FfwdAction):
             raise InvalidInput(f"There is no phase {self.phase!r}", remedy=f"Phases are {', '.join(PHASES)}")
         inputs.check(self.inputs)
         current = lock.acquire(
-            caller.work_dir,
+            selection.place(caller),
             self.plan,
             self.phase,
             self.owner,
@@ -97,7 +98,7 @@ class CheckPhaseAction(FfwdAction):
         self.force_reason = force_reason
 
     def act(self, caller: Caller) -> dict[str, Any]:
-        lock.check_owner(caller.work_dir, self.plan, self.owner)
+        lock.check_owner(selection.place(caller), self.plan, self.owner)
         selection.check_playbook(self.phase, self.playbook)
         live = selection.live_playbook(caller, self.plan, self.phase)
         if self.outputs:
@@ -159,7 +160,7 @@ class BeginPhaseAction(FfwdAction):
         self.dry_run = dry_run
 
     def act(self, caller: Caller) -> None:
-        lock.check_owner(caller.work_dir, self.plan, self.owner)
+        lock.check_owner(selection.place(caller), self.plan, self.owner)
         if self.dry_run:
             return
         phases.begin(
@@ -195,7 +196,7 @@ class RecordPlaybookAction(FfwdAction):
         self.dry_run = dry_run
 
     def act(self, caller: Caller) -> None:
-        lock.check_owner(caller.work_dir, self.plan, self.owner)
+        lock.check_owner(selection.place(caller), self.plan, self.owner)
         if not self.dry_run:
             phases.finish_playbook(caller.work_dir, self.plan, self.phase, self.targets, self.playbook)
 
@@ -209,6 +210,7 @@ class FinishPhaseAction(FfwdAction):
     :param targets: names of the nodes on which the phase has finished.
     :param error: what went wrong: the result of the failed task; none when the phase succeeded.
     :param dry_run: record nothing.
+    :param summary: what the phase changes in plan and stack, for the message.
     :returns: ``{status, message, run_id, run_dir, failed}`` for the execution's output.
     """
 
@@ -220,6 +222,7 @@ class FinishPhaseAction(FfwdAction):
         targets: list[str] | None = None,
         error: Any = None,
         dry_run: bool = False,
+        summary: str = "",
     ):
         self.plan = plan
         self.phase = phase
@@ -227,18 +230,23 @@ class FinishPhaseAction(FfwdAction):
         self.targets = targets
         self.error = error
         self.dry_run = dry_run
+        self.summary = summary
 
     def act(self, caller: Caller) -> dict[str, Any]:
         if self.error is not None:
             return outcomes.failure(self.plan, self.phase, self.error, also=self._release_after_failure(caller))
-        lock.check_owner(caller.work_dir, self.plan, self.owner)
-        if not self.dry_run:
-            phases.finish(caller.work_dir, self.plan, self.phase, self.targets or ())
+        # Sent again when its answer was lost, it may have given the lock back already.
+        if not phases.has_ended(caller.work_dir, self.plan, self.phase, self.owner):
+            lock.check_owner(selection.place(caller), self.plan, self.owner)
+            if not self.dry_run:
+                phases.finish(caller.work_dir, self.plan, self.phase, self.targets or ())
+            phases.end(caller.work_dir, self.plan, self.phase, self.owner)
         self._release(caller)
-        return outcomes.success(self.plan, self.phase, self.targets or [], dry_run=self.dry_run)
+        return outcomes.success(self.plan, self.phase, self.targets or [], dry_run=self.dry_run, summary=self.summary)
 
     def _release(self, caller: Caller) -> None:
-        lock.release(caller.work_dir, self.plan, self.owner, find_runs=lambda: selection.plan_runs(caller, self.plan))
+        found = functools.partial(selection.plan_runs, caller, self.plan)
+        lock.release(selection.place(caller), self.plan, self.owner, find_runs=found)
 
     def _release_after_failure(self, caller: Caller) -> str:
         """Return what kept the lock; the phase's own error must not be lost over it."""

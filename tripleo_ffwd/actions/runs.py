@@ -76,7 +76,7 @@ class StartPlaybookAction(FfwdAction):
 
     def act(self, caller: Caller) -> dict[str, Any]:
         inputs.check(vars(self))
-        lock.check_owner(caller.work_dir, self.plan, self.owner)
+        lock.check_owner(selection.place(caller), self.plan, self.owner)
         status, attached = runs.start(
             caller.work_dir,
             self._spec(caller),

@@ -9,8 +9,15 @@ from tripleo_ffwd.ansible_run import runs
 from tripleo_ffwd.exceptions import InvalidInput, RunActive
 from tripleo_ffwd.model import PHASE_PLAYBOOKS, RunStatus
 from tripleo_ffwd.plan import outputs as stored_outputs
+from tripleo_ffwd.plan.backends import Backend
 from tripleo_ffwd.plan.phases import read_record
+from tripleo_ffwd.plan.store import open_store
 from tripleo_ffwd.playbook_gen.hosts import hosts_by_role
+
+
+def place(caller: Caller) -> Backend:
+    """Return where the plans, and so their locks, are."""
+    return open_store(caller.conf, caller.security).backend
 
 
 def plan_runs(caller: Caller, plan: str) -> tuple[RunStatus, ...]:

@@ -6,18 +6,31 @@ The only part that imports heatclient and keystoneauth1.
 from tripleo_ffwd.heat.bundling import build_bundle
 from tripleo_ffwd.heat.connection import HeatClient, connect
 from tripleo_ffwd.heat.deployments import fetch_deployments
-from tripleo_ffwd.heat.stacks import create, delete, get_outputs, get_status, list_failures, poll, update
+from tripleo_ffwd.heat.extent import measure
+from tripleo_ffwd.heat.limits import check_limits
+from tripleo_ffwd.heat.parameters import get_parameters
+from tripleo_ffwd.heat.previewing import preview
+from tripleo_ffwd.heat.stacks import create, delete, get_outputs, get_status, list_failures
+from tripleo_ffwd.heat.updates import cancel, poll, update
+from tripleo_ffwd.stack import CANCEL_REMEDY, StackStatus
 
 __all__ = [
+    "CANCEL_REMEDY",
     "HeatClient",
+    "StackStatus",
     "build_bundle",
+    "cancel",
+    "check_limits",
     "connect",
     "create",
     "delete",
     "fetch_deployments",
     "get_outputs",
+    "get_parameters",
     "get_status",
     "list_failures",
+    "measure",
     "poll",
+    "preview",
     "update",
 ]

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.error import URLError
 
 from heatclient import exc as heat_exc
-from heatclient.common import template_utils
+from heatclient.common import environment_format, template_utils
 from heatclient.common import utils as heat_utils
 
 from tripleo_ffwd.exceptions import InvalidTemplates
@@ -31,8 +31,10 @@ def build_bundle(template_path: Path, environment_paths: Sequence[Path]) -> Bund
     environment: dict[str, Any] = {}
     for path in environment_paths:
         with _reading(path):
-            used, content = template_utils.process_environment_and_files(env_path=str(path))
-            files.update(used)
+            content = environment_format.parse(path.read_text(encoding="utf-8"))
+            here = heat_utils.base_url_for_url(heat_utils.normalise_file_path_to_url(str(path)))
+            # One mapping for all: what several environments name is read once.
+            template_utils.resolve_environment_urls(content.get("resource_registry"), files, here)
             environment = template_utils.deep_update(environment, content)
     base = heat_utils.base_url_for_url(heat_utils.normalise_file_path_to_url(str(template_path))) + "/"
     return Bundle.of(template, environment, files, base)

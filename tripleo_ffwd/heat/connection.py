@@ -22,6 +22,7 @@ from tripleo_ffwd.exceptions import (
     ConfigurationError,
     FfwdError,
     InvalidTemplates,
+    LimitExceeded,
     NotFound,
     StackBusy,
     Unavailable,
@@ -32,6 +33,14 @@ _VALIDATION_TIMEOUT = 600
 # Both log whole requests when Mistral's debug is on, and an environment holds passwords.
 _REQUEST_LOG = logging.getLogger("tripleo_ffwd.heat.requests")
 _REQUEST_LOG.setLevel(logging.INFO)
+# What Heat says when a limit of its configuration is exceeded, and the option.
+_LIMITS = {
+    "JSON body size": "max_json_body_size",
+    "Template size": "max_template_size",
+    "Recursion depth exceeds": "max_nested_stack_depth",
+    "Maximum resources per stack exceeded": "max_resources_per_stack",
+    "maximum stacks per tenant": "max_stacks_per_tenant",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,12 +49,14 @@ class HeatClient:
 
     Attributes:
         api, slow_api: for questions, and for what Heat takes its time for.
+        preview_api: for what we need not know and give up sooner.
         where: names it in errors.
         parallel: requests at once, at most, where many are made; `turns` holds to it.
     """
 
     api: Any
     slow_api: Any
+    preview_api: Any
     where: str
     parallel: int = 1
     turns: threading.Semaphore = dataclasses.field(
@@ -85,6 +96,7 @@ def connect(conf: cfg.GroupAttr, security: Any = None) -> HeatClient:
     return HeatClient(
         api=_client(arguments, conf.request_timeout),
         slow_api=_client(arguments, max(conf.request_timeout, _VALIDATION_TIMEOUT)),
+        preview_api=_client(arguments, conf.heat_preview_timeout),
         where=where,
         parallel=conf.heat_parallel_requests,
         turns=threading.Semaphore(conf.heat_parallel_requests),
@@ -186,7 +198,11 @@ def _client(arguments: dict[str, Any], timeout: int) -> Any:
 
 def _ours(error: Exception, where: str, what: str) -> FfwdError:
     code = getattr(error, "code", None) or getattr(error, "http_status", None)
-    told = f"{what}: {_text(error)}"
+    text = _text(error)
+    told = f"{what}: {text}"
+    if option := next((name for words, name in _LIMITS.items() if words in text), ""):
+        remedy = f"Raise {option} in [DEFAULT] of heat.conf, restart Heat's API and engine, then run the phase again"
+        return LimitExceeded(told, where=where, remedy=remedy, option=option)
     if code in (401, 403):
         remedy = "The token has expired or lacks rights: set service credentials in [ffwd] auth_*, or correct them"
         return ConfigurationError(f"{what}: the credentials are not accepted (HTTP {code})", where=where, remedy=remedy)
@@ -195,7 +211,7 @@ def _ours(error: Exception, where: str, what: str) -> FfwdError:
     if code == 409:
         return StackBusy(told, where=where, remedy="Wait until Heat has ended its work on the stack")
     if isinstance(code, int) and 400 <= code < 500:
-        return InvalidTemplates(told, where=where, remedy="Mend the templates, or raise the limit that Heat names")
+        return InvalidTemplates(told, where=where, remedy="Mend the templates, then run the phase again")
     if isinstance(error, (ks_exc.EndpointNotFound, ks_exc.MissingRequiredOptions)):
         return ConfigurationError(told, where=where, remedy="Set [ffwd] heat_url, or correct auth_* and region_name")
     return Unavailable(told, where=where)

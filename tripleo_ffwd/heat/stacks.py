@@ -1,7 +1,4 @@
-"""The overcloud's stack: where it stands, its update, its outputs, what failed in it.
-
-Nothing here waits for an update: `poll` says where one stands.
-"""
+"""The overcloud's stack: where it stands, its outputs, what failed in it. Its updates are in `updates`."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from typing import Any
 
 from tripleo_ffwd.exceptions import FfwdError, MalformedOutputs, NotFound, StackFailed
 from tripleo_ffwd.heat.connection import HeatClient, get_stack, mapped
-from tripleo_ffwd.stack import MAX_FAILURES, MAX_REASON, Bundle, FailedResource, StackStatus, StartedUpdate
+from tripleo_ffwd.stack import MAX_FAILURES, MAX_REASON, Bundle, FailedResource, StackStatus
 
 _MAX_DEPTH = 12
 _DEPLOYMENTS = ("OS::Heat::SoftwareDeployment", "OS::Heat::StructuredDeployment")
@@ -45,52 +42,6 @@ def list_failures(client: HeatClient, stack: str) -> tuple[FailedResource, ...]:
     return tuple(_failures(client, top.id, (top.stack_name,)))
 
 
-def poll(client: HeatClient, stack: str, marker: str = "") -> dict[str, Any]:
-    """Return where an update stands, for a workflow.
-
-    Args:
-        stack: name or id of the stack.
-        marker: what `update` returned: an end that is older does not count. Empty: whatever is there counts.
-
-    Returns:
-        ``{state, settled, succeeded, status, reason, failures, message, remedy}``; state is ``in_progress``,
-        ``complete`` or ``failed``; failures are ``{path, type, status, reason, physical_id}``, at most 20.
-
-    Raises:
-        NotFound: there is no such stack.
-        Unavailable, ConfigurationError: Heat does not answer, or not to us.
-    """
-    status = StackStatus.of(get_stack(client, stack, resolve_outputs=False))
-    pending = not status.in_progress and bool(marker) and not _has_begun(client, status, marker)
-    if not pending and status.failed:
-        status = dataclasses.replace(status, failures=list_failures(client, status.id)[:MAX_FAILURES])
-    return status.to_poll(pending=pending)
-
-
-def update(client: HeatClient, stack: str, bundle: Bundle, *, timeout_mins: int = 240) -> StartedUpdate:
-    """Start an update of a stack that is there; nothing is created, and an update under way is left alone.
-
-    It is a PATCH, as TripleO's: parameters and resource types that no environment names stay as they are, so what
-    prepare set is in force until converge's lifecycle environment sets it back.
-
-    Args:
-        timeout_mins: minutes after which Heat gives the update up.
-
-    Raises:
-        NotFound: there is no such stack.
-        StackBusy: Heat works on it. Heat itself would let the new update supersede the one under way.
-        InvalidTemplates: Heat refuses what it was sent, with its reason.
-        Unavailable, ConfigurationError: Heat does not answer, or not to us.
-    """
-    before = StackStatus.of(get_stack(client, stack, resolve_outputs=False))
-    if before.in_progress:
-        raise before.busy()
-    marker = f"{before.updated_at or '-'} {_last_event(client, before) or '-'}"
-    with mapped(client.where, f"The update of stack {stack} was refused"):
-        client.slow_api.stacks.update(before.id, existing=True, timeout_mins=timeout_mins, **bundle.payload())
-    return StartedUpdate(stack_id=before.id, marker=marker)
-
-
 def create(client: HeatClient, stack: str, bundle: Bundle, timeout: int = 600) -> StackStatus:
     """Create a stack and wait for it; for the embedded undercloud and tests: no phase creates one.
 
@@ -100,7 +51,7 @@ def create(client: HeatClient, stack: str, bundle: Bundle, timeout: int = 600) -
     Raises:
         StackBusy: there is a stack of that name, or the time was not enough.
         StackFailed: names the failed resources.
-        InvalidTemplates, Unavailable, ConfigurationError: as `update`.
+        InvalidTemplates, Unavailable, ConfigurationError: as `updates.update`.
     """
     with mapped(client.where, f"The creation of stack {stack} was refused"):
         client.slow_api.stacks.create(stack_name=stack, timeout_mins=-(-timeout // 60), **bundle.payload())
@@ -152,20 +103,6 @@ def get_outputs(client: HeatClient, stack: str) -> list[dict[str, Any]]:
         raise MalformedOutputs(f"Heat can't work out outputs of stack {stack}: {'; '.join(wrong)}", where=stack)
     chosen = ({key: item.get(key) for key in ("output_key", "output_value")} for item in outputs)
     return sorted(chosen, key=lambda item: str(item["output_key"]))
-
-
-def _last_event(client: HeatClient, status: StackStatus) -> str:
-    """Return the id of the stack's latest event; empty when it has none."""
-    with mapped(client.where, f"The events of stack {status.name} can't be read"):
-        found = client.api.events.list(status.id, sort_dir="desc", limit=1)
-        return next((event.id for event in found), "")
-
-
-def _has_begun(client: HeatClient, status: StackStatus, marker: str) -> bool:
-    """True when an update has begun since `marker`: without convergence Heat accepts it before it begins."""
-    updated_at, _, event = marker.partition(" ")
-    # Heat's times are whole seconds; two updates in one are told apart by their events.
-    return (status.updated_at or "-") != updated_at or (_last_event(client, status) or "-") != event
 
 
 def _failures(client: HeatClient, stack: str, path: tuple[str, ...]) -> Iterator[FailedResource]:

@@ -1,74 +1,87 @@
-"""A plan's environment files: checked, put in order, and copied into the plan together with the files that they use.
-
-The order that Heat gets is TripleO's: the environments of the templates' own plan (the resource registry first), the
-lifecycle environment of the phase, then the operator's, so that each can change what the ones before it say.
-"""
+"""A plan's environment files: copied into the plan together with the files that they use, and put in order."""
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
 import yaml
 
-from tripleo_ffwd.exceptions import InvalidTemplates
-from tripleo_ffwd.plan.rendering import yaml_problem
+from tripleo_ffwd.plan.lifecycle import TEMPLATES_OWN
+from tripleo_ffwd.plan.places import NotReadable, compose, line_of, parse
+from tripleo_ffwd.plan.problems import Problem
+from tripleo_ffwd.plan.shapes import NO_FILES, find_problems
 
-# Phase → its lifecycle environment, when the templates have one.
-LIFECYCLE = {
-    "prepare": "environments/lifecycle/ffwd-upgrade-prepare.yaml",
-    "converge": "environments/lifecycle/ffwd-upgrade-converge.yaml",
-}
-PLAN_ENVIRONMENT = "plan-environment.yaml"
-REGISTRIES = ("overcloud-resource-registry-puppet.yaml", "overcloud-resource-registry.yaml")
 USER_ENVIRONMENTS = "user-environments"
 USER_FILES = "user-files"
 
-# What Heat knows at the top of an environment.
-SECTIONS = (
-    "parameter_defaults",
-    "parameters",
-    "resource_registry",
-    "encrypted_param_names",
-    "event_sinks",
-    "parameter_merge_strategies",
-)
-_NO_FILES = ("base_url", "hooks", "restricted_actions")
+
+@dataclasses.dataclass(frozen=True)
+class Placed:
+    """The operator's environments within a plan.
+
+    Attributes:
+        names: of those that could be placed, in order.
+        copied: files that were put into the plan for them, sorted.
+        given: what the operator calls a file of theirs, by its name in the plan.
+        problems: what is missing or can't be read.
+    """
+
+    names: tuple[str, ...]
+    copied: tuple[str, ...]
+    given: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
 
 
-def order(root: Path, phase: str, given: Sequence[str]) -> tuple[tuple[str, ...], str]:
-    """Return the environments in the order that Heat gets them, and the phase's lifecycle environment or ``""``.
+def place(root: Path, source: Path | None, given: Sequence[Path | str]) -> Placed:
+    """Find the operator's environments in the templates, or copy them into the plan.
 
     Args:
-        root: directory of the plan's files.
-        phase: name of the phase.
-        given: the operator's environments, relative to `root`. Root environments at their head are not taken twice;
-            lifecycle environments among them are left out: another phase's would undo this one's.
-    """
-    roots = _root_environments(root)
-    rest = [name for name in given if name not in LIFECYCLE.values()]
-    while rest and rest[0] in roots:
-        rest.pop(0)
-    lifecycle = LIFECYCLE.get(phase, "")
-    if not (lifecycle and (root / lifecycle).is_file()):
-        lifecycle = ""
-    return (*roots, *([lifecycle] if lifecycle else []), *rest), lifecycle
-
-
-def check(root: Path, names: Iterable[str]) -> None:
-    """Check that each environment is there, is YAML, and has the sections and shapes that Heat knows.
+        root: directory of the plan's files, where the templates already are, rendered.
+        source: directory that the templates came from; None when they did not come from a directory.
+        given: names within the templates, or absolute paths, in order.
 
     Raises:
-        InvalidTemplates: one is not so; names the file and the line.
+        OSError: a file can't be written.
     """
-    for name in dict.fromkeys(names):
-        if not (root / name).is_file():
-            raise InvalidTemplates("There is no such environment in the plan", where=name)
-        _check_shape(_compose((root / name).read_bytes(), name), name)
+    importer = Importer(root, source)
+    names = []
+    for position, item in enumerate(given, 1):
+        path = Path(item)
+        if path.is_absolute() and source is not None and path.is_relative_to(source):
+            path = path.relative_to(source)
+        if path.is_absolute():
+            name = importer.add(path, position)
+        else:
+            name = Path(os.path.normpath(path)).as_posix()
+            if name.startswith("..") or not (root / name).is_file():
+                told = f"Environment {item} is not in the templates"
+                remedy = "Give a name within the templates, or an absolute path"
+                importer.problems.append(Problem("missing_file", told, f"environment {position}", remedy))
+                continue
+        if (root / name).is_file():
+            names.append(name)
+    return Placed(tuple(names), importer.copied, importer.given, tuple(importer.problems))
+
+
+def order(own: Sequence[str], given: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the operator's environments as they come after the plan's own, and those that are left out.
+
+    Args:
+        own: names of the plan's own environments. Those at the head of `given` are not taken twice.
+        given: names of the operator's. Lifecycle environments among them are left out: that of the phase is there
+            already, and another phase's would undo this one's.
+    """
+    rest = [name for name in given if name not in TEMPLATES_OWN.values()]
+    while rest and rest[0] in own:
+        rest.pop(0)
+    return tuple(rest), tuple(name for name in given if name in TEMPLATES_OWN.values())
 
 
 class Importer:
@@ -87,6 +100,8 @@ class Importer:
         self._root = root
         self._source = source
         self._copied: dict[str, bytes] = {}
+        self.given: dict[str, str] = {}
+        self.problems: list[Problem] = []
 
     @property
     def copied(self) -> tuple[str, ...]:
@@ -96,14 +111,20 @@ class Importer:
     def add(self, path: Path, position: int) -> str:
         """Copy environment number `position` and what it uses; return its name in the plan.
 
-        Raises:
-            InvalidTemplates: it, or a file that it uses, is missing or can't be read.
+        What is missing, or can't be read, becomes one of `problems`; of the environment itself, it is not there then.
         """
         name = f"{USER_ENVIRONMENTS}/{position:02d}-{path.name}"
-        data = _read(path, f"environment {position}")
-        node = _compose(data, str(path))
-        _check_shape(node, str(path))
-        self._place(name, self._adapted(data, path, name, _registry_references(node, str(path))))
+        data = self._read(path, f"environment {position}")
+        if data is None:
+            return name
+        try:
+            node = compose(data)
+            found = find_problems(parse(data), lambda *keys: f"{path}, line {line_of(node, keys)}")
+        except NotReadable as error:
+            found = [Problem("shape", str(error), str(path))]
+        self.problems += found
+        if not found:
+            self._place(name, self._adapted(data, path, name, _registry_references(node)), path)
         return name
 
     def _adapted(self, data: bytes, path: Path, name: str, references: Iterable[yaml.ScalarNode]) -> bytes:
@@ -111,6 +132,8 @@ class Importer:
         changes = {}
         for node in references:
             target = self._locate(node, path)
+            if not target:
+                continue
             wanted = quote(posixpath.relpath(target, posixpath.dirname(name)))
             if posixpath.normpath(node.value) != wanted:
                 changes[node.start_mark.index] = (node.end_mark.index, wanted)
@@ -122,12 +145,13 @@ class Importer:
         return text.encode()
 
     def _locate(self, node: yaml.ScalarNode, path: Path) -> str:
+        """Return the plan's name of a file that is referred to; empty when it can't be had."""
         where = f"{path}, line {node.start_mark.line + 1}"
         value = node.value.removeprefix("file://")
         if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", value):
-            raise InvalidTemplates(
-                f"{node.value} is not a local file", where=where, remedy="Copy it beside the environment and name it so"
-            )
+            remedy = "Copy it beside the environment and name it so"
+            self.problems.append(Problem("missing_file", f"{node.value} is not a local file", where, remedy))
+            return ""
         target = Path(posixpath.normpath(path.parent / unquote(value)))
         if self._source is not None and target.is_relative_to(self._source):
             inside = target.relative_to(self._source).as_posix()
@@ -135,112 +159,58 @@ class Importer:
                 return inside
         name = f"{USER_FILES}{target.as_posix()}"
         if name not in self._copied:
-            data = _read(target, where)
+            data = self._read(target, where)
+            if data is None:
+                return ""
             self._copied[name] = data
-            self._place(name, self._adapted(data, target, name, _template_references(data)))
+            self._place(name, self._adapted(data, target, name, _template_references(data)), target)
         return name
 
-    def _place(self, name: str, data: bytes) -> None:
+    def _place(self, name: str, data: bytes, path: Path) -> None:
         target = self._root / name
         if target.exists():
-            raise InvalidTemplates(
-                f"The templates have a file {name} of their own",
-                where=name,
-                remedy=f"Move {name.partition('/')[0]}/ out of the templates",
-            )
+            remedy = f"Move {name.partition('/')[0]}/ out of the templates"
+            told = f"The templates have a file {name} of their own"
+            self.problems.append(Problem("missing_file", told, name, remedy))
+            return
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         target.write_bytes(data)
         self._copied[name] = data
+        self.given[name] = str(path)
 
-
-def _root_environments(root: Path) -> tuple[str, ...]:
-    path = root / PLAN_ENVIRONMENT
-    if path.is_file():
+    def _read(self, path: Path, where: str) -> bytes | None:
         try:
-            plan = yaml.safe_load(path.read_bytes())
-            return tuple(str(item["path"]) for item in plan.get("environments") or () if "path" in item)
-        except yaml.YAMLError as error:
-            raise InvalidTemplates(f"The file is not YAML: {yaml_problem(error)}", where=PLAN_ENVIRONMENT) from error
-        except (AttributeError, TypeError) as error:
-            raise InvalidTemplates("`environments` must be a list of {path: …}", where=PLAN_ENVIRONMENT) from error
-    return tuple(name for name in REGISTRIES if (root / name).is_file())[:1]
+            return path.read_bytes()
+        except OSError as error:
+            remedy = "Mend the path, or make the file readable"
+            self.problems.append(Problem("missing_file", f"{path} can't be read: {error.strerror}", where, remedy))
+            return None
 
 
-def _read(path: Path, where: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InvalidTemplates(
-            f"{path} can't be read: {error.strerror}", where=where, remedy="Mend the path, or make the file readable"
-        ) from error
-
-
-def _compose(data: bytes, name: str) -> yaml.Node | None:
-    """Return the YAML tree of a text with the places of its parts; None for an empty one."""
-    try:
-        node: yaml.Node | None = yaml.compose(data.decode("utf-8"), Loader=yaml.SafeLoader)
-    except UnicodeDecodeError as error:
-        raise InvalidTemplates(f"The file is not UTF-8: {error.reason} at byte {error.start}", where=name) from error
-    except yaml.YAMLError as error:
-        raise InvalidTemplates(f"The file is not YAML: {yaml_problem(error)}", where=name) from error
-    return node
-
-
-def _check_shape(node: yaml.Node | None, name: str) -> None:
-    if node is None or (isinstance(node, yaml.ScalarNode) and node.tag.endswith(":null")):
-        return
-    if not isinstance(node, yaml.MappingNode):
-        raise InvalidTemplates("An environment must be a mapping", where=f"{name}, line {node.start_mark.line + 1}")
-    for key, value in node.value:
-        line = f"{name}, line {key.start_mark.line + 1}"
-        if key.value not in SECTIONS:
-            raise InvalidTemplates(
-                f"{key.value!r} is no section of an environment", where=line, remedy=f"Known are {', '.join(SECTIONS)}"
-            )
-        mapping = key.value in ("parameter_defaults", "parameters", "resource_registry")
-        if mapping and not (isinstance(value, yaml.MappingNode) or value.tag.endswith(":null")):
-            raise InvalidTemplates(f"{key.value} must be a mapping", where=line)
-        if key.value == "resource_registry" and isinstance(value, yaml.MappingNode):
-            _check_registry(value, name)
-
-
-def _check_registry(registry: yaml.MappingNode, name: str) -> None:
-    for key, value in registry.value:
-        named = key.value in _NO_FILES or isinstance(value, yaml.MappingNode)
-        if not named and not (isinstance(value, yaml.ScalarNode) and value.tag.endswith(":str")):
-            raise InvalidTemplates(
-                f"{key.value} must be a file name or a resource type", where=f"{name}, line {key.start_mark.line + 1}"
-            )
-
-
-def _registry_references(node: yaml.Node | None, name: str) -> Iterator[yaml.ScalarNode]:
+def _registry_references(node: yaml.Node | None) -> Iterator[yaml.ScalarNode]:
     """Yield the file names in an environment's resource_registry, as Heat's client finds them."""
     for key, registry in _items(node):
         if key.value == "resource_registry":
-            yield from _mapped_files(registry, name)
+            yield from _mapped_files(registry)
             for section, resources in _items(registry):
                 if section.value == "resources":
                     for _, types in _items(resources):
-                        yield from _mapped_files(types, name)
+                        yield from _mapped_files(types)
 
 
-def _mapped_files(mapping: yaml.Node, name: str) -> Iterator[yaml.ScalarNode]:
+def _mapped_files(mapping: yaml.Node) -> Iterator[yaml.ScalarNode]:
     for key, value in _items(mapping):
-        if key.value == "base_url":
-            raise InvalidTemplates(
-                "base_url is not supported",
-                where=f"{name}, line {key.start_mark.line + 1}",
-                remedy="Write file names relative to the environment",
-            )
-        if isinstance(value, yaml.ScalarNode) and "::" not in value.value and key.value not in _NO_FILES:
+        if not isinstance(value, yaml.ScalarNode) or value.tag.endswith(":null") or key.value in NO_FILES:
+            continue
+        if "::" not in value.value:
             yield value
 
 
 def _template_references(data: bytes) -> Iterator[yaml.ScalarNode]:
     """Yield the file names in a Heat template; nothing for any other file."""
     try:
-        node = yaml.compose(data.decode("utf-8"), Loader=yaml.SafeLoader)
-    except (UnicodeDecodeError, yaml.YAMLError):
+        node = compose(data)
+    except NotReadable:
         return
     if any(key.value == "heat_template_version" for key, _ in _items(node)):
         yield from _nested_references(node)

@@ -1,8 +1,14 @@
-"""One phase at a time on one plan: the plan's lock, a file that names the root execution that holds it.
+"""One phase at a time on one plan: the plan's lock, a record that names the root execution that holds it.
 
 A cancelled execution runs no cleanup, so a lock is never trusted because it is there: it is taken over when its
 holder is terminal or gone and no run of the plan is live or unknown (design, invariant 3). The one exception is the
 same phase again, which attaches to its own live run (invariant 4): ``ansible_run.runs.start`` compares the keys.
+
+The lock is where the plan is. Who shares a work directory is kept apart by a file lock in it while the lock is looked
+at and written. In Swift the lock is a log: to take it, to take it over and to give it back each append an entry, and
+only one can follow the entry that was looked at. So of two who take over from the same dead holder one succeeds, from
+whatever work directory; `swift_claims` says what Swift guarantees of that. The runs of a plan are those of the work
+directory.
 """
 
 from __future__ import annotations
@@ -12,13 +18,19 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 from filelock import FileLock, Timeout
 
 from tripleo_ffwd.exceptions import PlanLocked
-from tripleo_ffwd.files import make_private_dir, read_json, write_json
+from tripleo_ffwd.files import make_private_dir
 from tripleo_ffwd.model import RunStatus
-from tripleo_ffwd.plan.store import check_name
+from tripleo_ffwd.plan.backends import Backend
+from tripleo_ffwd.plan.directory_backend import DirectoryBackend
+from tripleo_ffwd.plan.version import check_name
+
+# Where plans are: a backend, or a work directory that has them itself.
+Place: TypeAlias = Backend | Path
 
 # States in which a Mistral execution does nothing more by itself.
 TERMINAL = ("SUCCESS", "ERROR", "CANCELLED")
@@ -66,14 +78,14 @@ def guarded(work_dir: Path, plan: str) -> Iterator[Path]:
         yield directory
 
 
-def holder(work_dir: Path, plan: str) -> Holder | None:
+def holder(place: Place, plan: str) -> Holder | None:
     """Return who holds the plan, or None."""
-    data = read_json(records_dir(work_dir, plan) / "lock.json")
-    return Holder(**data) if data else None
+    check_name(plan)
+    return _look(_backend(place), plan)[1]
 
 
 def acquire(
-    work_dir: Path,
+    place: Place,
     plan: str,
     phase: str,
     execution: str,
@@ -86,7 +98,7 @@ def acquire(
     """Take the plan's lock for a root execution, or say who has it.
 
     Args:
-        work_dir, plan, phase: what is locked, and what for.
+        place, plan, phase: what is locked, and what for.
         execution: id of the root execution that wants it; taking a lock that it already has is fine.
         find_runs: gives the runs of the plan; called while the records are held.
         project: the caller's project; an execution of another project can't be seen, so it can't be told gone.
@@ -99,8 +111,10 @@ def acquire(
     Raises:
         PlanLocked: the holder is still at work, or a run of the plan may be.
     """
-    with guarded(work_dir, plan) as directory:
-        current = holder(work_dir, plan)
+    check_name(plan)
+    backend = _backend(place)
+    with guarded(backend.work_dir, plan):
+        seen, current = _look(backend, plan)
         if current is not None and current.execution == execution:
             if current.phase != phase:
                 raise _locked(plan, current, "which is this one: a workflow runs one phase of a plan at a time")
@@ -114,17 +128,18 @@ def acquire(
                 raise _locked(plan, current, f"of project {current.project}, which can't be seen from here")
         _check_runs(plan, phase, find_runs())
         since = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
-        write_json(directory / "lock.json", dataclasses.asdict(Holder(execution, phase, since, project)))
+        if not backend.write_lock(plan, seen, dataclasses.asdict(Holder(execution, phase, since, project))):
+            return _overtaken(backend, plan, execution)
     return None
 
 
-def check_owner(work_dir: Path, plan: str, execution: str) -> None:
+def check_owner(place: Place, plan: str, execution: str) -> None:
     """Refuse to act on a plan that the execution doesn't hold; without an execution, on one that anybody holds.
 
     Raises:
         PlanLocked: the plan is held by another execution, or by none.
     """
-    current = holder(work_dir, plan)
+    current = holder(place, plan)
     if current is None and execution:
         raise PlanLocked(
             f"Execution {execution} does not hold plan {plan} any more: its phase has ended",
@@ -134,16 +149,47 @@ def check_owner(work_dir: Path, plan: str, execution: str) -> None:
         raise _locked(plan, current, "which holds the plan")
 
 
-def release(work_dir: Path, plan: str, execution: str, *, find_runs: Callable[[], Sequence[RunStatus]]) -> bool:
+@contextmanager
+def free(place: Place, plan: str) -> Iterator[None]:
+    """Keep phases from starting on a plan that nobody holds, for the time of a change that belongs to no phase.
+
+    Raises:
+        PlanLocked: somebody holds the plan.
+    """
+    check_name(plan)
+    backend = _backend(place)
+    with guarded(backend.work_dir, plan):
+        check_owner(backend, plan, "")
+        yield
+
+
+def release(place: Place, plan: str, execution: str, *, find_runs: Callable[[], Sequence[RunStatus]]) -> bool:
     """Give the lock back; False when it stays because a run of the plan is still live or unknown, or isn't ours."""
-    if holder(work_dir, plan) is None:
+    if holder(place, plan) is None:
         return False
-    with guarded(work_dir, plan) as directory:
-        current = holder(work_dir, plan)
+    backend = _backend(place)
+    with guarded(backend.work_dir, plan):
+        seen, current = _look(backend, plan)
         if current is None or current.execution != execution or any(not run.settled for run in find_runs()):
             return False
-        (directory / "lock.json").unlink()
-        return True
+        return backend.write_lock(plan, seen, None)
+
+
+def _backend(place: Place) -> Backend:
+    return DirectoryBackend(place) if isinstance(place, Path) else place
+
+
+def _look(backend: Backend, plan: str) -> tuple[int, Holder | None]:
+    seen, data = backend.read_lock(plan)
+    return seen, Holder(**data) if data else None
+
+
+def _overtaken(backend: Backend, plan: str, execution: str) -> Holder | None:
+    """Return who took the lock at the same moment; the caller finds out about it as about any holder."""
+    current = _look(backend, plan)[1]
+    if current is None:
+        raise PlanLocked(f"The lock of plan {plan} was taken and given back at the same moment", remedy="Try again")
+    return None if current.execution == execution else current
 
 
 def _check_runs(plan: str, phase: str, runs: Sequence[RunStatus]) -> None:

@@ -160,6 +160,18 @@ def finish(work_dir: Path, plan: str, phase: str, nodes: Iterable[str]) -> None:
         _write(work_dir, plan, _mark(read_record(work_dir, plan), phase, nodes, FINISHED))
 
 
+def end(work_dir: Path, plan: str, phase: str, execution: str) -> None:
+    """Record that an execution has come to the end of a phase, before it gives the lock back."""
+    with guarded(work_dir, plan):
+        write_json(records_dir(work_dir, plan) / "ended.json", {"phase": phase, "execution": execution})
+
+
+def has_ended(work_dir: Path, plan: str, phase: str, execution: str) -> bool:
+    """Return whether the last end that was recorded is that of this phase by this execution."""
+    found = read_json(records_dir(work_dir, plan) / "ended.json")
+    return bool(found == {"phase": phase, "execution": execution})
+
+
 def _earlier(first_playbook: str) -> tuple[str, ...]:
     order = PHASE_PLAYBOOKS["upgrade"]
     return order[: order.index(first_playbook)] if first_playbook else ()

@@ -18,10 +18,10 @@ _SKIPPED = ("__pycache__",)
 
 def copy_files(source: Path, root: Path, names: Sequence[str]) -> None:
     """Copy files by name from one directory to another; directories that are missing are made 0700."""
+    for folder in sorted({(root / name).parent for name in names}):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in names:
-        target = root / name
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        shutil.copyfile(source / name, target)
+        shutil.copyfile(source / name, root / name)
 
 
 def list_files(root: Path, *, skip: Sequence[str] = ()) -> tuple[str, ...]:
@@ -49,26 +49,47 @@ def list_files(root: Path, *, skip: Sequence[str] = ()) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+def counts(name: str) -> bool:
+    """Return whether a file of this name, relative to the templates, is one of theirs: see `list_files`."""
+    return not any(part.startswith(".") or part in _SKIPPED for part in name.split("/"))
+
+
 def digest(root: Path, environments: Sequence[str]) -> tuple[str, int]:
     """Return the SHA-256 over the names and contents of all files and `environments`, and how many files there are."""
     total = hashlib.sha256()
-    names = list_files(root)
-    for name in names:
-        content = hashlib.sha256((root / name).read_bytes()).hexdigest()
+    found = digests(root)
+    for name, content in found.items():
         total.update(f"{content} {name}\n".encode())
     total.update(json.dumps(list(environments)).encode())
-    return total.hexdigest(), len(names)
+    return total.hexdigest(), len(found)
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    """Return the content of each file by its name, sorted."""
+    return {name: (root / name).read_bytes() for name in list_files(root)}
+
+
+def digests(root: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file by its name, sorted."""
+    return {name: hashlib.sha256((root / name).read_bytes()).hexdigest() for name in list_files(root)}
+
+
+def protect(staging: Path) -> None:
+    """Make every file and directory the owner's alone."""
+    for folder, _, files in os.walk(staging, topdown=False):
+        for name in files:
+            Path(folder, name).chmod(0o600)
+        Path(folder).chmod(0o700)
 
 
 def flush(staging: Path) -> None:
-    """Give every file and directory its mode and put it on disk."""
+    """Make every file and directory the owner's alone and put it on disk."""
+    protect(staging)
     for folder, _, files in os.walk(staging, topdown=False):
         for path in (Path(folder, name) for name in files):
-            path.chmod(0o600)
             descriptor = os.open(path, os.O_RDONLY)
             try:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-        Path(folder).chmod(0o700)
         sync_dir(Path(folder))

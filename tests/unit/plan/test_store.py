@@ -1,48 +1,18 @@
-"""The plan store on real directories: versions, order of environments, what is refused and leaves nothing behind."""
+"""The plan store in both backends: versions, order of environments, what is refused and leaves nothing behind."""
 
 from __future__ import annotations
 
+import json
+import tarfile
 from pathlib import Path
 
 import pytest
 import yaml
+from plan_stores import CONVERGE, PREPARE, write
 
 from tripleo_ffwd import heat
 from tripleo_ffwd.exceptions import InvalidInput, InvalidTemplates, NotFound
 from tripleo_ffwd.plan.store import PlanStore
-
-PREPARE = "environments/lifecycle/ffwd-upgrade-prepare.yaml"
-CONVERGE = "environments/lifecycle/ffwd-upgrade-converge.yaml"
-
-
-def write(root: Path, files: dict[str, str]) -> Path:
-    for name, text in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-    return root
-
-
-@pytest.fixture
-def templates(tmp_path):
-    return write(
-        tmp_path / "templates",
-        {
-            "overcloud.j2.yaml": "heat_template_version: queens\nresources:\n{% for r in roles %}"
-            "  {{r.name}}: {type: OS::Own::{{r.name}}}\n{% endfor %}",
-            "roles_data.yaml": "[{name: Controller}, {name: Compute}]",
-            "puppet/role.role.j2.yaml": "heat_template_version: queens\ndescription: {{role.name}}\n",
-            "overcloud-resource-registry.j2.yaml": "resource_registry:\n{% for r in roles %}"
-            "  OS::Own::{{r.name}}: puppet/{{r.name.lower()}}-role.yaml\n{% endfor %}",
-            PREPARE: "parameter_defaults: {Phase: prepare}\n",
-            CONVERGE: "parameter_defaults: {Phase: converge}\n",
-            "environments/docker.yaml": "parameter_defaults: {Docker: true}\n",
-        },
-    )
-
-
-@pytest.fixture
-def store(tmp_path):
-    return PlanStore(tmp_path / "work")
 
 
 def test_environments_come_in_tripleos_order(store, templates):
@@ -108,7 +78,8 @@ def test_bad_templates_are_named_with_their_line_and_leave_the_plan_as_it_was(st
     with pytest.raises(InvalidTemplates, match=told):
         store.create_version("p", templates=templates, phase="prepare")
     assert store.current("p") == before
-    assert [path.name for path in before.path.parent.iterdir()] == ["000001"]
+    assert store.versions("p") == (before,)
+    assert not list(store.backend.directory("p").rglob(".staging*"))
 
 
 @pytest.mark.parametrize("name", ["../x", "", "a/b", ".hidden", "x" * 64])
@@ -131,10 +102,109 @@ def test_what_is_missing_is_named(store, templates, tmp_path):
         store.current("p")
 
 
-def test_only_the_number_kept_stays(tmp_path, templates):
-    store = PlanStore(tmp_path / "work", keep=2)
+def test_only_the_number_kept_stays(make, tmp_path, templates):
+    store = make(tmp_path / "work", keep=2)
     for value in range(4):
         write(templates, {"environments/docker.yaml": yaml.safe_dump({"parameter_defaults": {"V": value}})})
         store.create_version("p", templates=templates, phase="prepare")
     assert [version.number for version in store.versions("p")] == [3, 4]
     assert store.current("p").number == 4
+
+
+def edited(templates: Path, value: int) -> Path:
+    return write(templates, {"environments/docker.yaml": f"parameter_defaults: {{V: {value}}}\n"})
+
+
+def make_versions(store, templates, count: int = 3):
+    given = ["environments/docker.yaml"]
+    return [
+        store.create_version("p", templates=edited(templates, value), environments=given, phase="prepare")
+        for value in range(1, count + 1)
+    ]
+
+
+def test_going_back_makes_a_version_that_says_so_and_history_stays(store, templates):
+    first, second, third = make_versions(store, templates)
+    again = store.restore("p", 1)
+    assert (again.number, again.restored_from, again.origin) == (4, 1, "version 1")
+    assert (again.digest, again.environments, again.phase) == (first.digest, first.environments, first.phase)
+    assert store.current("p") == again
+    assert "V: 1" in again.environment_paths[-1].read_text()
+    assert store.versions("p") == (first, second, third, again)
+    assert [store.version("p", number) for number in (1, 2, 3)] == [first, second, third]
+
+
+def test_what_can_t_be_restored_is_refused_and_the_plan_is_as_it_was(store, templates):
+    *_, current = make_versions(store, templates, 2)
+    with pytest.raises(NotFound, match="no version 7"):
+        store.restore("p", 7)
+    with pytest.raises(InvalidInput, match="is the current one"):
+        store.restore("p", 2)
+    assert store.current("p") == current and len(store.versions("p")) == 2
+
+
+def test_a_version_to_look_at_is_listed_and_not_current_and_becomes_so_when_made_again(store, templates):
+    first = store.create_version("p", templates=templates, environments=[], phase="prepare")
+    looked = store.create_version("p", templates=edited(templates, 9), phase="converge", switch=False)
+    assert looked.number == 2 and looked.files_dir.is_dir()
+    assert store.current("p") == first
+    assert store.versions("p") == (first, looked)
+    assert store.create_version("p", templates=templates, phase="converge") == looked
+    assert store.current("p") == looked
+    assert store.versions("p") == (first, looked)
+
+
+def test_the_first_look_at_a_plan_makes_no_current_version(store, templates):
+    looked = store.create_version("p", templates=templates, phase="prepare", switch=False)
+    with pytest.raises(NotFound, match="p does not exist"):
+        store.current("p")
+    assert store.create_version("p", templates=templates, phase="prepare") == looked == store.current("p")
+
+
+def test_looks_in_between_don_t_push_the_current_version_out(make, tmp_path, templates):
+    store = make(tmp_path / "work", keep=2)
+    first = store.create_version("p", templates=templates, environments=["environments/docker.yaml"], phase="prepare")
+    for value in (1, 2, 3):
+        store.create_version("p", templates=edited(templates, value), phase="prepare", switch=False)
+    assert store.current("p") == first
+    assert [version.number for version in store.versions("p")] == [1, 3, 4]
+
+
+def test_another_work_dir_or_executor_sees_the_same_versions(make, tmp_path, templates):
+    made = make(tmp_path / "work").create_version("p", templates=templates, phase="prepare")
+    found = make(tmp_path / "work").current("p")
+    assert found == made
+    assert sorted(path.name for path in found.files_dir.iterdir()) == sorted(
+        path.name for path in made.files_dir.iterdir()
+    )
+
+
+def test_plans_are_listed_by_name(store, templates):
+    assert store.plans() == ()
+    for name in ("b", "a"):
+        store.create_version(name, templates=templates, phase="prepare")
+    assert store.plans() == ("a", "b")
+    assert (store.current_number("a"), store.current_number("c")) == (1, None)
+
+
+def test_a_tarball_gives_the_same_version_as_its_directory(store, templates, tmp_path):
+    made = store.create_version("p", templates=templates, environments=["environments/docker.yaml"], phase="prepare")
+    with tarfile.open(tmp_path / "t.tar.gz", "w:gz") as archive:
+        archive.add(templates, "tripleo-heat-templates-8.4.1")
+    assert store.create_version("p", templates=tmp_path / "t.tar.gz", phase="prepare") == made
+
+
+def test_a_plan_of_the_release_before_is_read_and_goes_on(tmp_path, templates):
+    made = PlanStore(tmp_path / "work").create_version(
+        "p", templates=templates, environments=["environments/docker.yaml"], phase="prepare"
+    )
+    record = json.loads((made.path / "plan.json").read_text())
+    for key in ("origin", "restored_from"):
+        del record[key]
+    (made.path / "plan.json").write_text(json.dumps(record))
+    store = PlanStore(tmp_path / "work")
+    found = store.current("p")
+    assert (found.number, found.digest, found.environments) == (1, made.digest, made.environments)
+    assert store.create_version("p", phase="converge").user_environments == ("environments/docker.yaml",)
+    (made.path / "plan.json").write_text(json.dumps({**record, "of_a_later_release": 1}))
+    assert store.version("p", 1) == found

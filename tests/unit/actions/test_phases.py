@@ -1,0 +1,50 @@
+"""The actions around a phase, sent again because an executor was lost before it answered."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from mistral_lib import actions
+from oslo_config import cfg
+
+from tripleo_ffwd import config
+from tripleo_ffwd.actions.phases import AcquireLockAction, FinishPhaseAction
+from tripleo_ffwd.plan import phases
+
+
+@pytest.fixture
+def work_dir(tmp_path):
+    cfg.CONF(args=[], project="tripleo-ffwd", default_config_files=[])
+    config.load()
+    cfg.CONF.set_override("work_dir", str(tmp_path / "work"), group=config.GROUP)
+    try:
+        yield tmp_path / "work"
+    finally:
+        cfg.CONF.reset()
+        cfg.CONF.clear_override("work_dir", group=config.GROUP)
+
+
+def run(action):
+    execution = SimpleNamespace(action_execution_id="a-1")
+    security = SimpleNamespace(project_id=None)
+    return action.run(SimpleNamespace(execution=execution, security=security))
+
+
+def test_the_end_of_a_phase_told_twice_is_the_same_end(work_dir):
+    assert run(AcquireLockAction("p", "prepare", "e-1"))["acquired"]
+    first = run(FinishPhaseAction("p", "prepare", "e-1", []))
+    assert first["status"] == "SUCCESS"
+    assert run(FinishPhaseAction("p", "prepare", "e-1", [])) == first
+    assert phases.read_record(work_dir, "p").prepare == "finished"
+
+
+def test_it_takes_the_lock_from_nobody_else(work_dir):
+    assert run(AcquireLockAction("p", "prepare", "e-1"))["acquired"]
+    run(FinishPhaseAction("p", "prepare", "e-1", []))
+    assert run(AcquireLockAction("p", "run", "e-2"))["acquired"]
+    assert run(FinishPhaseAction("p", "prepare", "e-1", []))["status"] == "SUCCESS"
+    assert run(AcquireLockAction("p", "run", "e-3")) == {"acquired": False, "holder": "e-2"}
+    refused = run(FinishPhaseAction("p", "run", "e-1", []))
+    assert isinstance(refused, actions.Result)
+    assert refused.error["error"] == "PlanLocked"
