@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from benchmarks import classic, execution, generation, heat_calls, measuring
+from benchmarks import classic, execution, generation, heat_calls, measuring, rendering
 
-_SECTIONS = ("generation", "heat", "execution")
+_SECTIONS = ("generation", "heat", "rendering", "execution")
 Target = tuple[str, str, str, bool | None]
 
 
@@ -27,7 +27,7 @@ def main() -> None:
     work = Path(tempfile.mkdtemp(prefix="run-", dir=classic.CACHE))
     targets: list[Target] = []
     parts: dict[str, Callable[[argparse.Namespace, Path], list[Target]]]
-    parts = {"generation": _generation, "heat": _heat, "execution": _execution}
+    parts = {"generation": _generation, "heat": _heat, "rendering": _rendering, "execution": _execution}
     try:
         _say(_machine(options.ansible_playbook))
         for name in _SECTIONS:
@@ -86,6 +86,16 @@ def _generation(options: argparse.Namespace, work: Path) -> list[Target]:
 def _heat(_: argparse.Namespace, __: Path) -> list[Target]:
     _section("Heat calls")
     comparison = heat_calls.compare()
+    _say(comparison.lines())
+    return list(comparison.targets())
+
+
+def _rendering(_: argparse.Namespace, work: Path) -> list[Target]:
+    _section(
+        f"Rendering and bundling: tripleo-heat-templates {rendering.VERSION}, the least of {rendering.TRIES} tries"
+    )
+    comparison = rendering.Comparison(work / "rendering")
+    comparison.run()
     _say(comparison.lines())
     return list(comparison.targets())
 

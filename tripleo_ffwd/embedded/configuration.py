@@ -81,6 +81,8 @@ def mistral_sections(site: Site, *, port: int, heat_port: int) -> Sections:
         "ffwd": {
             "work_dir": site.work,
             "heat_url": heat_url(heat_port),
+            # An embedded Heat has one engine, which loses everything when it ends.
+            "heat_stall_timeout": 10,
             # Chosen on purpose: an embedded Mistral has no control group or container that ends with it.
             "launcher": "detach",
             "ssh_user": "heat-admin",
@@ -100,6 +102,8 @@ def heat_sections(site: Site, *, port: int) -> Sections:
             "rpc_response_timeout": 600,
             "num_engine_workers": 1,
             "convergence_engine": "true",
+            # How often an engine says that it is alive: one that ended is known to have so after twice that.
+            "periodic_interval": 5,
             "deferred_auth_method": "password",
             "keystone_backend": "heat.engine.clients.os.keystone.fake_keystoneclient.FakeKeystoneClient",
             "heat_metadata_server_url": f"http://127.0.0.1:{port}/",

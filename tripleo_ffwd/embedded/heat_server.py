@@ -92,10 +92,11 @@ def _start_engine() -> Callable[[], None]:
     from heat.objects import service as service_objects
     from heat.rpc import api as rpc_api
 
-    from tripleo_ffwd.embedded import heat_sqlite
+    from tripleo_ffwd.embedded import heat_speed, heat_sqlite
 
     migration.db_sync()  # first: it nests transactions, which the lock below does not allow
     heat_sqlite.install()
+    heat_speed.install()
     template._get_template_extension_manager()  # before threads: two at once would load the plugins twice
     service_objects.Service.active_service_count = classmethod(lambda cls, context: CHAIN_CONCURRENCY)
     engine = service.EngineService(cfg.CONF.host, rpc_api.ENGINE_TOPIC)

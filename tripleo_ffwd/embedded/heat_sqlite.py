@@ -10,8 +10,12 @@ from typing import Any
 
 from heat.db import api as db_api
 from heat.db import models
-from oslo_db.sqlalchemy import enginefacade
+from oslo_db.sqlalchemy import enginefacade, engines
 from sqlalchemy import event
+from sqlalchemy.pool import QueuePool
+
+# Connections that stay open; more are opened when they are needed, and closed again.
+_KEPT = 64
 
 
 def install() -> None:
@@ -22,6 +26,7 @@ def install() -> None:
     deferred, which the write-ahead log lets them do beside a writer.
     """
     engine = db_api.get_engine()
+    _keep_connections(engine)
     event.listen(engine, "connect", _set_pragmas)
     lock, thread = threading.RLock(), threading.local()
     _note_mode(thread)
@@ -44,7 +49,18 @@ def install() -> None:
     event.listen(engine, "rollback", release)
     ids = itertools.count(time.time_ns() // 1000)
     event.listen(models.ResourcePropertiesData, "before_insert", lambda _mapper, _connection, row: _number(row, ids))
-    engine.dispose()  # the connection with which oslo.db tried the URL has no pragmas
+
+
+def _keep_connections(engine: Any) -> None:
+    """Keep connections open: oslo.db opens one for each transaction of SQLite, an eighth of all of Heat's time."""
+    old = engine.pool
+    # Its listeners go along, but the one that yields to other threads at each end of a transaction: that is for
+    # eventlet. As many connections as threads want at once: one that waits for another's would wait for ever.
+    engine.pool = QueuePool(
+        old._creator, pool_size=_KEPT, max_overflow=-1, use_lifo=True, dialect=engine.dialect, _dispatch=old.dispatch
+    )
+    if event.contains(engine, "checkin", engines._thread_yield):
+        event.remove(engine, "checkin", engines._thread_yield)
 
 
 def _number(row: Any, ids: Iterator[int]) -> None:

@@ -27,6 +27,7 @@ EXCLUDES_FILE = "j2_excludes.yaml"
 _SAFE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*\Z")
 # What code in a template may raise, beside Jinja's own errors.
 _CODE_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+_DICT_ATTRIBUTES = frozenset(dir(dict))
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -46,6 +47,36 @@ class _Job:
     variables: Mapping[str, Any]
 
 
+class _Sandbox(SandboxedEnvironment):
+    """Jinja's sandbox, quick about keys of dicts: roles and networks are dicts, and all that templates ask for."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        # What Jinja comes to, too: a dict's own attributes go first.
+        if type(obj) is dict and attribute in obj and attribute not in _DICT_ATTRIBUTES:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
+
+
+class _Templates(jinja2.BaseLoader):
+    """The templates of a directory as those of one folder find them: beside themselves first, then at the top."""
+
+    def __init__(self, root: Path, folder: str, texts: dict[str, str]) -> None:
+        self._root = root
+        self._places = dict.fromkeys((folder, ""))
+        self._texts = texts
+
+    def get_source(self, _: jinja2.Environment, template: str) -> tuple[str, str, None]:
+        parts = jinja2.loaders.split_template_path(template)
+        for place in self._places:
+            name = posixpath.join(place, *parts)
+            text = self._texts.get(name)
+            if text is None and (self._root / name).is_file():
+                text = self._texts[name] = _read(self._root / name, name)
+            if text is not None:
+                return text, str(self._root / name), None
+        raise jinja2.TemplateNotFound(template)
+
+
 def render_tree(root: Path, sources: Iterable[str]) -> tuple[str, ...]:
     """Render every ``*.j2.yaml`` of `sources` into `root`, beside its source.
 
@@ -59,18 +90,21 @@ def render_tree(root: Path, sources: Iterable[str]) -> tuple[str, ...]:
     Raises:
         InvalidTemplates: a template, or the roles or networks, can't be used; names the file and the line.
     """
-    names = sorted(sources)
     given = load_input(root)
-    environments: dict[str, SandboxedEnvironment] = {}
+    # Each file is read once and compiled once: that is most of the time that rendering takes.
+    texts: dict[str, str] = {}
+    environments: dict[str, _Sandbox] = {}
     written = []
-    for name in names:
-        for job in _jobs(root, name, given):
-            if job.target in given.excludes:
-                continue
-            folder = posixpath.dirname(job.source)
-            environment = environments.setdefault(folder, _environment(root, folder))
-            text = _render(environment, root, job)
-            (root / job.target).write_text(text, encoding="utf-8")
+    for name in sorted(sources):
+        if not name.endswith(".j2.yaml"):
+            continue
+        folder = posixpath.dirname(name)
+        if folder not in environments:
+            environments[folder] = _environment(_Templates(root, folder, texts))
+        texts[name] = _read(root / name, name)
+        for job in _jobs(name, texts[name], given):
+            text = _render(environments[folder], root, job)
+            (root / job.target).write_bytes(text.encode())
             written.append(job.target)
     return tuple(sorted(set(written)))
 
@@ -83,7 +117,9 @@ def load_input(root: Path) -> RenderInput:
     """
     roles = _named_items(root, ROLES_FILE)
     networks = _named_items(root, NETWORKS_FILE)
-    for network in networks:
+    for index, network in enumerate(networks):
+        # From Stein on each network has its place in the list, which becomes a tag of its resources.
+        network["idx"] = index
         if network.get("enabled") is not False and not network.get("name_lower"):
             network["name_lower"] = network["name"].lower()
         if not _SAFE_NAME.match(str(network.get("name_lower") or network["name"])):
@@ -131,21 +167,26 @@ def _named_items(root: Path, name: str) -> tuple[dict[str, Any], ...]:
     return tuple(items)
 
 
-def _jobs(root: Path, name: str, given: RenderInput) -> Iterator[_Job]:
+def _jobs(name: str, text: str, given: RenderInput) -> Iterator[_Job]:
     if name.endswith(".role.j2.yaml"):
-        yield from _role_jobs(root, name, given)
+        jobs = _role_jobs(name, text, given)
     elif name.endswith(".network.j2.yaml"):
-        yield from _network_jobs(name, given)
-    elif name.endswith(".j2.yaml"):
+        jobs = _network_jobs(name, given)
+    else:
+        # Like TripleO, which leaves out only what is made for a role or a network.
         target = f"{name.removesuffix('.j2.yaml')}.yaml"
         yield _Job(name, target, {"roles": list(given.roles), "networks": list(given.networks)})
+        return
+    for job in jobs:
+        if job.target not in given.excludes:
+            yield job
 
 
-def _role_jobs(root: Path, name: str, given: RenderInput) -> Iterator[_Job]:
+def _role_jobs(name: str, text: str, given: RenderInput) -> Iterator[_Job]:
     folder, base = posixpath.split(name)
     networks = list(given.networks)
     # Templates of before Pike say {{role}} and mean its name.
-    by_name = "{{role.name}}" not in _read(root / name, name)
+    by_name = "{{role.name}}" not in text
     for role in given.roles:
         lower = role["name"].lower()
         target = f"{lower}-{base.removesuffix('.role.j2.yaml')}.yaml"
@@ -170,23 +211,21 @@ def _network_jobs(name: str, given: RenderInput) -> Iterator[_Job]:
             yield _Job(name, posixpath.join(folder, target), {"network": network})
 
 
-def _environment(root: Path, folder: str) -> SandboxedEnvironment:
-    # What a template includes is looked for beside it first. Heat templates are no HTML: nothing is escaped.
-    loader = jinja2.FileSystemLoader([str(root / folder), str(root)])
-    return SandboxedEnvironment(loader=loader, autoescape=False)
+def _environment(loader: _Templates) -> _Sandbox:
+    # Heat templates are no HTML: nothing is escaped. The optimizer folds constants, of which there are none.
+    return _Sandbox(loader=loader, autoescape=False, optimized=False, auto_reload=False, cache_size=-1)
 
 
 def _read(path: Path, name: str) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes().decode()
     except UnicodeDecodeError as error:
         raise InvalidTemplates(
             f"The template is not UTF-8: {error.reason} at byte {error.start}", where=name
         ) from error
 
 
-def _render(environment: SandboxedEnvironment, root: Path, job: _Job) -> str:
-    _read(root / job.source, job.source)
+def _render(environment: _Sandbox, root: Path, job: _Job) -> str:
     try:
         return environment.get_template(posixpath.basename(job.source)).render(job.variables)
     except jinja2.TemplateSyntaxError as error:
