@@ -63,7 +63,7 @@ def write(
 
     Args:
         root: directory of the plan's files.
-        phase: in converge, commands of the upgrade that no environment sets are emptied.
+        phase: sets some parameters that no environment sets; see `_fixed`.
         context: see there.
         kept: passwords of earlier versions: what no environment says is taken from there.
         known: asked only when a password is in neither: parameters of the stack, or nothing when there is none.
@@ -81,8 +81,8 @@ def write(
     ours = {name: value for name, value in filled.items() if name in declared and name not in context.earlier.defaults}
     content = plan_environment.last_environment(context.plan, ours, context.later)
     parameters = dict(content.get("parameter_defaults", {}))
-    if phase == "converge":
-        parameters = {**{name: "" for name in INIT_COMMANDS if name in declared and name not in stated}, **parameters}
+    fixed = _fixed(phase)
+    parameters = {**{name: fixed[name] for name in fixed if name in declared and name not in stated}, **parameters}
     if parameters:
         content["parameter_defaults"] = parameters
     said = {name: setting.value for name, setting in context.earlier.defaults.items()} | parameters
@@ -92,6 +92,13 @@ def write(
             (root / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             (root / name).write_bytes(plan_environment.dump(value))
     return (PARAMETERS,) if content else ()
+
+
+def _fixed(phase: str) -> dict[str, str]:
+    """Return what a phase sets where no environment does: a PATCH would keep what the stack has from before."""
+    commands = dict.fromkeys(INIT_COMMANDS, "") if phase == "converge" else {}
+    # TripleO's own client says so in each deployment; nodes that are there must not be taken for new ones.
+    return {**commands, **({"StackAction": "UPDATE"} if phase else {})}
 
 
 def sections_for_tripleo(root: Path) -> dict[str, Any]:

@@ -59,6 +59,16 @@ def test_what_the_operator_and_the_phase_set_wins_over_the_plan(tmp_path, store)
     assert (found["AdminPassword"], found["StackUpdateType"], found["KeystoneWorkers"]) == ("mine", "", 7)
 
 
+@pytest.mark.parametrize("phase", ["prepare", "converge"])
+def test_the_stack_is_told_that_it_is_updated_as_tripleo_s_client_does(tmp_path, store, phase):
+    files = {"puppet/all-nodes.yaml": "heat_template_version: queens\nparameters: {StackAction: {type: string}}\n"}
+    source = write_plan(tmp_path / "templates", files)
+    assert defaults(store.create_version("p", templates=source, phase=phase))["StackAction"] == "UPDATE"
+    mine = write(tmp_path, {"mine.yaml": "parameter_defaults: {StackAction: CREATE}\n"}) / "mine.yaml"
+    told = defaults(store.create_version("p", templates=source, environments=[str(mine)], phase=phase))
+    assert told["StackAction"] == "CREATE"
+
+
 def test_types_of_the_plan_name_files_from_its_top(tmp_path, store):
     types = {"OS::TripleO::Services::Keystone": "services/nova-compute.yaml"}
     inline = {"data": {"resource_registry": {"OS::TripleO::Services::Extra": "services/keystone.yaml"}}}
