@@ -39,21 +39,24 @@ def test_passwords_of_the_stack_stay_in_force_without_being_known(cloud, tmp_pat
     (source / "overcloud.yaml").write_text(TEMPLATE)
     first = tmp_path / "first.yaml"
     first.write_text("parameter_defaults: {AdminPassword: in-use, MigrationSshKey: {private_key: k}}\n")
-    assert heat.get_parameters(client, "kept") == {}
-    heat.create(client, "kept", heat.build_bundle(source / "overcloud.yaml", [first]), 60)
-    assert heat.get_parameters(client, "kept") == {"AdminPassword": "******", "MigrationSshKey": {"private_key": "k"}}
+    assert heat.get_parameters(client, "kept-secrets") == {}
+    heat.create(client, "kept-secrets", heat.build_bundle(source / "overcloud.yaml", [first]), 60)
+    assert heat.get_parameters(client, "kept-secrets") == {
+        "AdminPassword": "******",
+        "MigrationSshKey": {"private_key": "k"},
+    }
     store = PlanStore(tmp_path / "work")
     version = store.create_version(
-        "p", templates=source, phase="prepare", known=lambda: heat.get_parameters(client, "kept")
+        "p", templates=source, phase="prepare", known=lambda: heat.get_parameters(client, "kept-secrets")
     )
     bundle = heat.build_bundle(version.template_path, version.environment_paths)
     sent = bundle.environment["parameter_defaults"]
     assert sent["MigrationSshKey"] == {"private_key": "k"}
     assert set(sent) == {"MigrationSshKey", "NovaPassword"}, "what Heat covers is left to it; what is new is made"
-    started = heat.update(client, "kept", bundle)
+    started = heat.update(client, "kept-secrets", bundle)
     until("the end of the update", lambda: heat.poll(client, started.stack_id, started.marker)["succeeded"], 60)
-    assert heat.get_outputs(client, "kept") == [{"output_key": "password", "output_value": "in-use"}]
-    heat.delete(client, "kept")
+    assert heat.get_outputs(client, "kept-secrets") == [{"output_key": "password", "output_value": "in-use"}]
+    heat.delete(client, "kept-secrets")
 
 
 def test_a_heat_that_is_not_there_is_said_so():

@@ -19,8 +19,14 @@ import asyncssh
 CHUNK = 65536
 
 
+def hear_hang_ups() -> None:
+    """Let a hang-up end the command, as sshd does: what was started by nohup passes on that it ignores them."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def controlling_terminal() -> None:
     """Make standard input the controlling terminal of the new session."""
+    hear_hang_ups()
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
@@ -49,7 +55,7 @@ class Command:
     async def _start_on_pipes(self) -> asyncio.subprocess.Process:
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(
-            *self._argv, stdin=pipe, stdout=pipe, stderr=pipe, **self._options
+            *self._argv, stdin=pipe, stdout=pipe, stderr=pipe, preexec_fn=hear_hang_ups, **self._options
         )
         assert process.stdin and process.stdout and process.stderr
         self._input = process.stdin
