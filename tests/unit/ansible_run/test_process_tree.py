@@ -3,9 +3,11 @@ from __future__ import annotations
 import os
 import subprocess
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support import until
 
 from tripleo_ffwd.ansible_run import process_tree
 from tripleo_ffwd.ansible_run.machine import is_alive, stat_process, this_machine
@@ -20,8 +22,11 @@ def start(run_id: str | None, script: str) -> subprocess.Popen[str]:
 
 
 @pytest.fixture
-def stranger() -> subprocess.Popen[str]:
-    return start("another-run", "echo up; exec sleep 1000")
+def stranger() -> Iterator[subprocess.Popen[str]]:
+    child = start("another-run", "echo up; exec sleep 1000")
+    yield child
+    child.kill()
+    child.wait()
 
 
 def test_marked_processes_and_their_unmarked_children_are_ended_and_no_stranger(
@@ -29,22 +34,18 @@ def test_marked_processes_and_their_unmarked_children_are_ended_and_no_stranger(
 ) -> None:
     run_id = uuid.uuid4().hex
     child = start(run_id, "env -i sleep 1000 & (setsid sleep 1000 &); echo up; wait")
-    found = process_tree.scan(run_id)
-    assert len(found) == 3
+    # In the moment in which a process becomes another program it shows no environment.
+    found = until("all three processes", lambda: len(seen := process_tree.scan(run_id)) == 3 and seen)
     assert process_tree.end_all(run_id) == ()
     assert process_tree.scan(run_id) == ()
     child.wait()
     assert not any(is_alive(one.pid, one.started) for one in found)
     assert stranger.poll() is None
-    stranger.kill()
-    stranger.wait()
 
 
 def test_mark_is_compared_whole(stranger: subprocess.Popen[str]) -> None:
     assert process_tree.scan("another-ru") == ()
     assert len(process_tree.scan("another-run")) == 1
-    stranger.kill()
-    stranger.wait()
 
 
 def test_known_process_is_ended_only_when_it_is_the_same(stranger: subprocess.Popen[str]) -> None:
