@@ -52,7 +52,7 @@ test-templates: $(VENV)/.installed $(ANSIBLE_216)/.installed
 	FFWD_TEST_SHAPES=all FFWD_TEST_ANSIBLE_PLAYBOOK=$(CURDIR)/$(ANSIBLE_216)/bin/ansible-playbook $(BIN)/python -m pytest -n 2 tests/differential/test_template_shapes.py $(PYTEST_ARGS)
 
 # A real Queens overcloud in a real Heat, through prepare and converge, and the rendering of three releases: minutes, 2 GB.
-# FFWD_TEST_REAL=one is one controller with some services; .ci/run has that. The created overcloud's database is kept beside the templates.
+# FFWD_TEST_REAL=one is one controller with some services; .ci/run has that without converge. The created overcloud's database is kept beside the templates.
 test-overcloud: $(VENV)/.installed
 	FFWD_TEST_REAL=all $(BIN)/python -m pytest tests/overcloud --durations=10 $(PYTEST_ARGS)
 
