@@ -120,8 +120,9 @@ def test_kill_9_at_any_moment_leaves_one_whole_current_version_and_the_next_writ
 def test_a_full_disk_is_one_clear_error_and_leaves_the_plan_as_it_was(store, templates, tmp_path):
     """A file system of its own with little room, in a namespace of its own: no root is needed."""
     write(templates, {f"big{number}.txt": "x" * 40_000 for number in range(8)})
+    work = tmp_path / "work"
     script = (
-        f"mount -t tmpfs -o size=300k tmpfs {tmp_path}/small && cp -a {tmp_path}/work/. {tmp_path}/small/ && "
+        f"mount -t tmpfs -o size=300k tmpfs {tmp_path}/small && cp -a {work}/. {tmp_path}/small/ && "
         f"{sys.executable} -m tripleo_ffwd.cli.main plan import p {templates} --work-dir {tmp_path}/small; echo $? && "
         f"rm {templates}/big*.txt && "
         f"{sys.executable} -m tripleo_ffwd.cli.main plan import p {templates} --work-dir {tmp_path}/small && "

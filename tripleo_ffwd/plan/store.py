@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from tripleo_ffwd.exceptions import InvalidInput, NotFound, PlanLocked, WriteRefused
+from tripleo_ffwd.exceptions import InvalidInput, NotFound, PlanLocked
 from tripleo_ffwd.files import make_private_dir
 from tripleo_ffwd.plan import filling, sources, tree
 from tripleo_ffwd.plan.backends import Backend, open_places
@@ -246,22 +245,11 @@ class PlanStore:
     @contextlib.contextmanager
     def _staging(self, plan: str) -> Iterator[Path]:
         """Yield an empty directory that is gone afterwards; a write that fails in it is one error of ours."""
-        versions = make_private_dir(self.backend.directory(plan) / "versions")
+        versions = self.backend.directory(plan) / "versions"
         for remnant in versions.glob(".staging-*"):
             shutil.rmtree(remnant, ignore_errors=True)
-        staging = None
-        try:
-            staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=versions))
+        with tree.staging(versions, "The new version") as staging:
             yield staging
-        except OSError as error:
-            raise WriteRefused(
-                f"The new version can't be written: {error.strerror}",
-                where=str(versions),
-                remedy="Make room or mend the modes; the plan is as it was",
-            ) from error
-        finally:
-            if staging is not None:
-                shutil.rmtree(staging, ignore_errors=True)
 
     @contextlib.contextmanager
     def _source(self, templates: Path | str | None, staging: Path) -> Iterator[sources.Source | None]:

@@ -74,7 +74,7 @@ class SwiftAccount:
             return None
         headers, data = found
         plain = "x-static-large-object" not in headers and "x-object-manifest" not in headers
-        if plain and headers.get("etag", "").strip('"') != hashlib.md5(data, usedforsecurity=False).hexdigest():
+        if plain and headers.get("etag", "").strip('"') != md5(data):
             raise Unavailable(f"{what} arrived damaged", where=self.where)
         return bytes(data)
 

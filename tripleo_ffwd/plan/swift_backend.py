@@ -24,11 +24,10 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tripleo_ffwd.exceptions import InvalidInput, NotFound, Unavailable, WriteRefused
+from tripleo_ffwd.exceptions import InvalidInput, NotFound, Unavailable
 from tripleo_ffwd.files import make_private_dir, read_json, write_json
 from tripleo_ffwd.plan import archives, filling, sources, tree, tripleo_files
 from tripleo_ffwd.plan.swift_account import SwiftAccount
@@ -226,22 +225,8 @@ class SwiftBackend:
             raise Unavailable(f"{digest[:64]!r} is no digest", where=self.where)
         return self._root / plan / "copies" / digest
 
-    @contextlib.contextmanager
-    def _staging(self, plan: str) -> Iterator[Path]:
-        copies = make_private_dir(self._root / plan / "copies")
-        staging = None
-        try:
-            staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=copies))
-            yield staging
-        except OSError as error:
-            raise WriteRefused(
-                f"The local copy of a version can't be written: {error.strerror}",
-                where=str(copies),
-                remedy="Make room or mend the modes; the plan is as it was",
-            ) from error
-        finally:
-            if staging is not None:
-                shutil.rmtree(staging, ignore_errors=True)
+    def _staging(self, plan: str) -> contextlib.AbstractContextManager[Path]:
+        return tree.staging(self._root / plan / "copies", "The local copy of a version")
 
     def _keep_copy(self, staging: Path, path: Path) -> None:
         tree.protect(staging)

@@ -2,18 +2,46 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import stat
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tripleo_ffwd.exceptions import InvalidTemplates
-from tripleo_ffwd.files import sync_dir
+from tripleo_ffwd.exceptions import InvalidTemplates, WriteRefused
+from tripleo_ffwd.files import make_private_dir, sync_dir
 
 _SKIPPED = ("__pycache__",)
+
+
+@contextlib.contextmanager
+def staging(parent: Path, refused: str) -> Iterator[Path]:
+    """Yield an empty directory in `parent`, which is made, that is gone afterwards unless it was renamed.
+
+    Args:
+        parent: on the file system of what is to be written.
+        refused: what can't be written, for the error.
+
+    Raises:
+        WriteRefused: a write in it, or the directory itself, failed.
+    """
+    directory = None
+    try:
+        directory = Path(tempfile.mkdtemp(prefix=".staging-", dir=make_private_dir(parent)))
+        yield directory
+    except OSError as error:
+        raise WriteRefused(
+            f"{refused} can't be written: {error.strerror}",
+            where=str(parent),
+            remedy="Make room or mend the modes; the plan is as it was",
+        ) from error
+    finally:
+        if directory is not None:
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def copy_files(source: Path, root: Path, names: Sequence[str]) -> None:
