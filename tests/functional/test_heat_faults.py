@@ -155,10 +155,11 @@ def test_mistral_killed_between_plan_update_and_stack_update_goes_on(cloud, clie
     assert not (cloud.work_dir / "records/between/lock.json").exists()
 
 
-def prepared(cloud, client, tmp_path: Path, name: str) -> dict[str, Any]:
+def prepared(cloud, client, tmp_path: Path, request: pytest.FixtureRequest, name: str) -> dict[str, Any]:
     """A plan with a version that is to be sent, its lock held by `me`; returns the arguments of the update."""
     create(client, tmp_path, name)
     assert lock.acquire(cloud.work_dir, name, "prepare", "me", find_runs=lambda: ()) is None
+    request.addfinalizer(lambda: lock.release(cloud.work_dir, name, "me", find_runs=lambda: ()))
     source = templates(tmp_path / "1", "one", wait_secs=2)
     made = UpdatePlanAction(name, "prepare", "me", templates=source, switch=False).act(
         caller_of(cloud.heat_url, cloud.work_dir)
@@ -166,8 +167,10 @@ def prepared(cloud, client, tmp_path: Path, name: str) -> dict[str, Any]:
     return {"plan": name, "owner": "me", "version": made["version"], "request": "the same"}
 
 
-def test_an_executor_killed_while_it_sends_the_update_is_followed_by_one_that_attaches(cloud, client, tmp_path):
-    arguments = prepared(cloud, client, tmp_path, "resent")
+def test_an_executor_killed_while_it_sends_the_update_is_followed_by_one_that_attaches(
+    cloud, client, tmp_path, request
+):
+    arguments = prepared(cloud, client, tmp_path, request, "resent")
     with losing_answers(cloud.heat_url) as (url, happened):
         program = (
             f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); "
@@ -190,8 +193,8 @@ def test_an_executor_killed_while_it_sends_the_update_is_followed_by_one_that_at
     assert PlanStore(cloud.work_dir).current_number("resent") == arguments["version"]
 
 
-def test_an_answer_of_503_to_an_update_that_heat_accepted_is_no_error(cloud, client, tmp_path):
-    arguments = prepared(cloud, client, tmp_path, "gateway")
+def test_an_answer_of_503_to_an_update_that_heat_accepted_is_no_error(cloud, client, tmp_path, request):
+    arguments = prepared(cloud, client, tmp_path, request, "gateway")
     with losing_answers(cloud.heat_url, 503) as (url, _):
         started = UpdateStackAction(**arguments).act(caller_of(url, cloud.work_dir))
     assert started["attached"]

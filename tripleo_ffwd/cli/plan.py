@@ -193,7 +193,9 @@ def _told(args: argparse.Namespace, version: PlanVersion, what: str) -> int:
     if args.json:
         _print(_json(version, current=True))
     else:
-        print(f"{what} {version.files} files, {len(version.environments)} environments, digest {version.digest[:12]}")
+        many = len(version.environments)
+        named = f"{many} environment{'' if many == 1 else 's'}"
+        print(f"{what} {version.files} files, {named}, digest {version.digest[:12]}")
     return 0
 
 
