@@ -49,7 +49,8 @@ class Trees:
         self.count += 1
         tree = self.root / f"tree{self.count}"
         tree.mkdir()
-        (tree / PLAYBOOK).write_text(yaml.safe_dump(plays, sort_keys=False))
+        # Like a generated one it has no aliases.
+        (tree / PLAYBOOK).write_text(yaml.safe_dump(json.loads(json.dumps(plays)), sort_keys=False))
         local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
         groups = {
             "overcloud": {"children": {"Controller": {}, "Compute": {}}},

@@ -109,6 +109,12 @@ RUNS = [
     cfg.BoolOpt("ssh_host_key_checking", default=True, help="Check the nodes' host keys. Turn it off only knowingly."),
     cfg.IntOpt("forks", default=25, min=1, help="How many nodes Ansible works on at once."),
     cfg.IntOpt("run_timeout", default=14400, min=1, help="Seconds after which the supervisor ends a playbook's run."),
+    cfg.IntOpt(
+        "cancel_grace",
+        default=300,
+        min=0,
+        help="Seconds for which a cancel waits for the tasks under way before it cuts them off.",
+    ),
     cfg.IntOpt("heartbeat_interval", default=2, min=1, help="Seconds between a supervisor's signs of life."),
     cfg.IntOpt(
         "heartbeat_stale",

@@ -33,6 +33,9 @@ UNSELECTED_GROUP = "ffwd_unselected"
 GATE_TASK = "Every selected host has finished the stage"
 GATE_PLAY = "gate "
 
+# In place of a stage's id: all stages are finished.
+NOTHING_LEFT = "(nothing is left)"
+
 # Tasks of ours that give variables the result which tasks that all hosts skip would have registered; their names.
 SKIP_TASK = "Be skipped for the tasks that are left out"
 SKIP_RESULTS_TASK = "Register that they were skipped"
@@ -87,6 +90,14 @@ class RunSpec:
             separated by colons; empty for Ansible's defaults.
         check: Ansible's check mode.
         verbosity: 0 to 4.
+        resume: go on where the newest run of the same key stopped; a run that is made so has what follows.
+        anyway: why it goes on although the playbooks have changed or processes of that run are alive on nodes.
+        leftovers_wait: seconds for which processes of that run that are alive on nodes are waited for.
+        resumes: id of the run that this one goes on with; empty for one that begins at the beginning.
+        chain: ids of that run, and of those that it went on with itself.
+        first_stage: stage that the run begins with, or `NOTHING_LEFT`; empty for the first one.
+        first_hosts: hosts that have finished that stage and are left out of it.
+        restore: stage at whose end the variables were that the run begins with; empty for none.
     """
 
     plan: str
@@ -113,6 +124,14 @@ class RunSpec:
     ansible_collections_path: str = ""
     check: bool = False
     verbosity: int = 0
+    resume: bool = False
+    anyway: str = ""
+    leftovers_wait: int = 60
+    resumes: str = ""
+    chain: tuple[str, ...] = ()
+    first_stage: str = ""
+    first_hosts: tuple[str, ...] = ()
+    restore: str = ""
 
     @property
     def key(self) -> tuple[str, str, str, str, tuple[str, ...], str, bool]:
@@ -136,16 +155,26 @@ class FailedTask:
 
 
 @dataclasses.dataclass(frozen=True)
+class RunningTask:
+    """A task that has begun on a host and of whose end nothing is known: of a run that has ended, it may have run."""
+
+    stage: str
+    host: str
+    task: str
+
+
+@dataclasses.dataclass(frozen=True)
 class RunStatus:
     """Where a run stands; small enough for a workflow context.
 
     Attributes:
         state: ``live``, ``finished``, ``interrupted`` (its machine says that its supervisor died) or ``unknown``.
-        result: ``successful``, ``failed``, ``cancelled`` or ``timeout`` when finished, else empty.
+        result: ``successful``, ``failed``, ``cancelled``, ``timeout`` or ``paused`` when finished, else empty.
         stage: id of the stage under way, or the last one.
         stages_done, stages_total: counts; a stage is done when every host that must finish it has.
         hosts_done, hosts_total: hosts that finished the stage under way, of all that must.
         failed: failed tasks, at most 20; `failed_total` counts all.
+        running: tasks under way, at most 20, or those that the run's end has cut off; `running_total` counts all.
         heartbeat_age: seconds since the supervisor's last sign of life; None before the first.
         message: one sentence for people.
     """
@@ -164,6 +193,8 @@ class RunStatus:
     hosts_total: int = 0
     failed: tuple[FailedTask, ...] = ()
     failed_total: int = 0
+    running: tuple[RunningTask, ...] = ()
+    running_total: int = 0
     started_at: str = ""
     finished_at: str = ""
     heartbeat_age: float | None = None
@@ -184,4 +215,5 @@ class RunStatus:
         """Return the status as JSON values, with `settled` and `succeeded`."""
         data = dataclasses.asdict(self)
         data["failed"] = [dataclasses.asdict(task) for task in self.failed]
+        data["running"] = [dataclasses.asdict(task) for task in self.running]
         return {**data, "settled": self.settled, "succeeded": self.succeeded}

@@ -42,7 +42,7 @@ def work(tmp_path: Path) -> Iterator[Path]:
     work = tmp_path / "work"
     yield work
     for status in runs.list_runs(work):
-        runs.cancel(Path(status.run_dir), wait=20)
+        runs.cancel(Path(status.run_dir), now=True, wait=20)
         assert runs.leftovers(Path(status.run_dir)) == ()
 
 
@@ -61,10 +61,7 @@ def test_run_goes_through_every_stage_once(trees: Trees, work: Path, tmp_path: P
     assert (tmp_path / "out-cmp-0").read_text().split() == ["2"]
     ended = records(status, event="task_end", status="changed")
     assert len({(r["stage"], r["task_id"], r["host"]) for r in ended}) == len(ended) == 5
-    assert [r["stage"] for r in records(status, event="stage_end")] == [
-        "-/step1/Controller/all",
-        "-/step2/overcloud/all",
-    ]
+    assert [r["play"] for r in records(status, event="play_start")] == [entry["name"] for entry in plays]
     log = Path(status.run_dir) / "ansible.log"
     assert "PLAY RECAP" in log.read_text() and "\x1b" not in log.read_text()
     assert {path.stat().st_mode & 0o777 for path in log.parent.iterdir() if path.is_file()} == {0o600}
@@ -128,8 +125,8 @@ def test_secrets_are_in_no_log_and_no_command_line(trees: Trees, work: Path, tmp
     assert "swordfish-9" not in (tmp_path / "cmdlines").read_text()
     for path in Path(status.run_dir).rglob("*"):
         if path.is_file():
-            assert "swordfish-9" not in path.read_text(), path
-            assert "ctl-0-covered" not in path.read_text(), path
+            assert b"swordfish-9" not in path.read_bytes(), path
+            assert b"ctl-0-covered" not in path.read_bytes(), path
 
 
 @pytest.mark.parametrize(
@@ -198,7 +195,7 @@ def test_command_line_shows_and_ends_runs(
     assert live.run_id not in cli("list", "--plan", "another")[1]
     code, text = cli("show", live.run_id)
     assert (code, "live" in text, "-/step1/Controller/all" in text) == (0, True, True)
-    code, text = cli("cancel", live.run_id, "--json")
+    code, text = cli("cancel", live.run_id, "--now", "--json")
     assert (code, json.loads(text)["result"]) == (0, "cancelled")
     assert cli("show", live.run_id)[0] == 1
     with pytest.raises(InvalidInput, match="on this machine"):

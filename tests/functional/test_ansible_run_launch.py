@@ -70,7 +70,7 @@ def work(tmp_path: Path) -> Iterator[Path]:
     work = tmp_path / "work"
     yield work
     for status in runs.list_runs(work):
-        runs.cancel(Path(status.run_dir), wait=20)
+        runs.cancel(Path(status.run_dir), now=True, wait=20)
         assert runs.leftovers(Path(status.run_dir)) == ()
 
 
@@ -193,7 +193,7 @@ def test_work_dir_with_a_long_path_is_served(tmp_path: Path, spec: RunSpec) -> N
     work = tmp_path / ("a-long-name-" * 12)
     daemon = start_daemon(work)
     status, _ = runs.start(work, spec, launcher="supervisord", heartbeat_interval=1, heartbeat_stale=5)
-    assert runs.cancel(Path(status.run_dir), wait=20).result == "cancelled"
+    assert runs.cancel(Path(status.run_dir), now=True, wait=20).result == "cancelled"
     daemon.terminate()
     assert daemon.wait(20) == 0
 

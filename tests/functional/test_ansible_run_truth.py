@@ -46,7 +46,7 @@ def work(tmp_path: Path) -> Iterator[Path]:
     work = tmp_path / "work"
     yield work
     for status in runs.list_runs(work):
-        runs.cancel(Path(status.run_dir), wait=20)
+        runs.cancel(Path(status.run_dir), now=True, wait=20)
         assert runs.leftovers(Path(status.run_dir)) == ()
 
 
@@ -57,7 +57,7 @@ def test_cancel_ends_everything_in_the_middle_of_a_task(trees: Trees, work: Path
     pid = supervisor_of(status)
     family = {int(word) for word in descendants(pid)}
     assert len(family) > 3
-    status = runs.cancel(Path(status.run_dir), wait=20)
+    status = runs.cancel(Path(status.run_dir), now=True, wait=20)
     assert (status.state, status.result) == ("finished", "cancelled")
     assert runs.leftovers(Path(status.run_dir)) == ()
     assert not [one for one in family if is_running(one)]

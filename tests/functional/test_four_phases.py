@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import collections
-import json
 from pathlib import Path
 
 import pytest
 from support import processes_naming, until
 
+from tripleo_ffwd.ansible_run import ledger, leftovers
 from tripleo_ffwd.embedded import faults, node_state, overcloud, undercloud
 
 CONTROLLERS = [f"overcloud-controller-{index}" for index in range(3)]
@@ -37,8 +37,7 @@ def prepare_arguments(cloud) -> dict:
 def effects_of_ledger(run_dir: str) -> collections.Counter:
     """How often each task was executed on each host in each stage, from the run's ledger."""
     counted: collections.Counter = collections.Counter()
-    for line in (Path(run_dir) / "ledger.jsonl").read_text().splitlines():
-        record = json.loads(line)
+    for record in ledger.read(Path(run_dir) / "ledger.jsonl"):
         if record.get("status") in ("ok", "changed", "failed"):
             counted[(record["stage"], record["task_id"], record["task"], record["host"])] += 1
     return counted
@@ -84,14 +83,33 @@ def test_one_controller_failing_at_ocata_step2_means_no_migration_anywhere(newto
     assert processes_naming(ended.output["run_id"]) == []
 
 
+def test_a_paused_run_ends_before_its_next_stage_and_is_gone_on_with(newton):
+    faults.set(newton.site, CONTROLLERS[0], "block", OCATA_STEP2_COMMAND)
+    execution = newton.start("run", plan=PLAN, resume=True)
+    faults.wait_blocked(newton.site, CONTROLLERS[0], timeout=120)
+    live = newton.runs()[-1]
+    (asked,) = newton.do("pause", plan=PLAN).output["paused"]
+    assert asked == live.run_id
+    until("the supervisor to have seen it", (Path(live.run_dir) / "stop.json").exists)
+    faults.clear(newton.site, CONTROLLERS[0])
+    ended = newton.wait(execution)
+    assert (ended.state, ended.output["status"]) == ("ERROR", "PAUSED")
+    assert "Start it with resume to go on" in ended.message
+    executed = {stage for stage, *_ in effects_of_ledger(live.run_dir)}
+    assert executed == {leftovers.PLAY, "ocata/step2/Controller/all"}, (
+        "it went on where the run before it had failed, and no further"
+    )
+    assert processes_naming(live.run_id) == []
+
+
 def test_cancelling_a_run_leaves_nothing_alive_and_says_so(newton):
     faults.set(newton.site, CONTROLLERS[2], "block", EVERY_RELEASE_COMMAND)
     execution = newton.start("run", plan=PLAN)
     faults.wait_blocked(newton.site, CONTROLLERS[2], timeout=120)
-    (cancelled,) = newton.do("cancel", plan=PLAN).output["cancelled"]
+    (cancelled,) = newton.do("cancel", plan=PLAN, now=True).output["cancelled"]
     ended = newton.wait(execution)
     assert ended.state == "ERROR"
-    assert "cancelled" in ended.message
+    assert "cancelled" in ended.message and "cut off" in ended.message
     assert ended.output["run_id"] == cancelled
     assert processes_naming(cancelled) == []
 
@@ -184,7 +202,7 @@ def test_an_unreachable_node_is_named_and_the_phase_succeeds_when_it_is_back(new
     assert COMPUTES[0] in ended.message
     assert {failed["host"] for failed in ended.output["failed"]} == {COMPUTES[0]}
     faults.clear(newton.site, COMPUTES[0])
-    ended = newton.do("upgrade", plan=PLAN, nodes=COMPUTES)
+    ended = newton.do("upgrade", plan=PLAN, nodes=COMPUTES, resume=True)
     assert ended.state == "SUCCESS", ended.message
 
 
@@ -217,7 +235,7 @@ def test_outputs_playbooks_and_keys_never_reached_mistral(newton):
     key = newton.site.ssh_key_file.read_text().splitlines()[1]
     database = b"".join(path.read_bytes() for path in newton.site.mistral.glob("*.sqlite*"))
     assert key.encode() not in database
-    assert b"include_tasks" not in database
+    assert b"gather_facts: false" not in database
     assert b"fast_forward_upgrade_tasks" not in database
     for path in [*newton.work_dir.rglob("*"), *newton.site.mistral.glob("*.log")]:
         if path.is_file():

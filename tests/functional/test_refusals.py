@@ -142,7 +142,7 @@ def test_a_refused_prepare_leaves_the_plan_as_it_was(cloud, client, tmp_path):
         ("prepare", {"plan": "p", "poll_interval": 0}, "poll_interval must be a whole number of at least 1, not 0"),
         ("prepare", {"plan": "p", "timeout": "240"}, "timeout must be a whole number of at least 1, not '240'"),
         ("run", {"plan": "p", "dry_run": "false"}, "dry_run must be true or false, not 'false'"),
-        ("run", {"plan": "p", "resume": True}, "resume is not there in this version"),
+        ("run", {"plan": "p", "resume": "yes"}, "resume must be true or false, not 'yes'"),
         ("upgrade", {"plan": "p", "roles": "Controller"}, "roles must be a list of texts, not 'Controller'"),
         ("converge", {"plan": "../p"}, "can't be the name of a plan"),
     ],

@@ -69,9 +69,3 @@ def check(inputs: Mapping[str, Any] | None) -> None:
         if not holds(value):
             shown = "" if name == "extra_vars" else f", not {value!r}"
             raise InvalidInput(f"{name} must be {wanted}{shown}", where=name, remedy="Correct it and start again")
-    if (inputs or {}).get("resume"):
-        raise InvalidInput(
-            "resume is not there in this version",
-            where="resume",
-            remedy="Start the phase again without it: a live run is attached to, an ended one is started anew",
-        )

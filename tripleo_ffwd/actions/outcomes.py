@@ -41,6 +41,8 @@ def failure(plan: str, phase: str, error: Any, *, also: str = "") -> dict[str, A
     """
     details = _details(error)
     message = str(details.get("message") or details.get("result") or error)[:MAX_MESSAGE]
+    if details.get("paused"):
+        return _outcome("PAUSED", f"Phase {phase} of plan {plan} is {message}. Start it with resume to go on", details)
     told = f"Phase {phase} of plan {plan} failed: {message}"
     return _outcome("FAILED", f"{told}. {also}" if also else told, details)
 
@@ -59,10 +61,13 @@ def check(status: Any) -> Any:
         return status
     failed = [] if status.get("settled") else ["the wait ended before it did"]
     told = "; ".join([str(status.get("message") or "no message"), *failed])
+    details = {key: status[key] for key in ("run_id", "run_dir", "failed", "failures") if key in status}
+    if status.get("result") == "paused":
+        details["paused"] = True
     raise WaitFailed(
         told,
         remedy=str(status.get("remedy") or ""),
-        **{key: status[key] for key in ("run_id", "run_dir", "failed", "failures") if key in status},
+        **details,
     )
 
 

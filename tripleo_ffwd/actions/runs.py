@@ -1,4 +1,4 @@
-"""Actions about one ansible-playbook run: start it, say where it stands, cancel it. None of them waits for its end."""
+"""Actions about one run of a playbook: start it, tell its state, pause it, cancel it. None waits for its end."""
 
 from __future__ import annotations
 
@@ -30,9 +30,11 @@ class StartPlaybookAction(FfwdAction):
     :param extra_vars: variables for the playbook. They are kept in Mistral's database: put secrets into a file.
     :param extra_vars_file: path on the executor of a file of variables.
     :param dry_run: Ansible's check mode.
-    :param resume: go on where an interrupted run stopped; not in this version.
+    :param resume: go on where the newest run of the same playbook and nodes stopped; one that was successful is the
+        answer.
     :param timeout: seconds after which the run is ended; [ffwd] run_timeout by default.
-    :param force_reason: why the phase was started out of turn; a run that was successful is then repeated.
+    :param force_reason: why the phase was started out of turn; a run that was successful is then repeated, unless it
+        is to be resumed: then playbooks that have changed and processes left on nodes are no obstacle.
     :returns: ``{run_id, run_dir, attached, timeout}``.
     """
 
@@ -83,6 +85,7 @@ class StartPlaybookAction(FfwdAction):
             launcher=caller.conf.launcher,
             heartbeat_interval=caller.conf.heartbeat_interval,
             heartbeat_stale=caller.conf.heartbeat_stale,
+            cancel_grace=caller.conf.cancel_grace,
             # A migration that was done is not done again because nobody was watching its end.
             adopt=self.phase == "run" and not self.force_reason,
         )
@@ -119,6 +122,8 @@ class StartPlaybookAction(FfwdAction):
             ansible_roles_path=conf.ansible_roles_path,
             ansible_collections_path=conf.ansible_collections_path,
             check=self.dry_run,
+            resume=self.resume,
+            anyway=self.force_reason,
         )
 
 
@@ -139,30 +144,59 @@ class GetPlaybookStatusAction(FfwdAction):
 class CancelPlaybookAction(FfwdAction):
     """Ask the supervisor of a run, or of every live run of a plan, to end it and everything that belongs to it.
 
+    No new task is started; those under way have [ffwd] cancel_grace seconds to end.
+
     :param run_dir: directory of the run; or
     :param plan: name of the plan whose live runs are meant.
+    :param now: cut off the tasks under way at once; also after a cancel that still waits for them.
     :returns: ``{cancelled, message}``: ids of the runs that were asked to end. Poll ``ffwd.get_playbook_status`` for
         the end.
     """
 
-    def __init__(self, run_dir: str = "", plan: str = ""):
+    def __init__(self, run_dir: str = "", plan: str = "", now: bool = False):
         self.run_dir = run_dir
         self.plan = plan
+        self.now = now
 
     def act(self, caller: Caller) -> dict[str, Any]:
-        if bool(self.run_dir) == bool(self.plan):
-            raise InvalidInput("Give exactly one of run_dir and plan")
-        if self.run_dir:
-            if not Path(self.run_dir).is_dir():
-                raise NotFound("There is no such run", where=self.run_dir, remedy="See `tripleo-ffwd run list`")
-            wanted = [self.run_dir]
-        else:
-            # Runs whose plan can't be read count for the lock, but may be somebody else's.
-            mine = [run for run in selection.plan_runs(caller, self.plan) if run.plan == self.plan]
-            wanted = [run.run_dir for run in mine if not run.settled]
-        cancelled = [runs.cancel(Path(run_dir)).run_id for run_dir in wanted]
+        wanted = _live(caller, self.run_dir, self.plan)
+        cancelled = [runs.cancel(Path(run_dir), now=self.now).run_id for run_dir in wanted]
         told = f"Asked to end: {', '.join(cancelled)}" if cancelled else f"No run of plan {self.plan} is live"
         return {"cancelled": cancelled, "message": f"{told}."}
+
+
+class PausePlaybookAction(FfwdAction):
+    """Ask a run, or every live run of a plan, to end where its next stage begins, or take that back.
+
+    :param run_dir: directory of the run; or
+    :param plan: name of the plan whose live runs are meant.
+    :param undo: take back a pause that is still to come.
+    :returns: ``{paused, message}``: ids of the runs that were asked. Poll ``ffwd.get_playbook_status`` for the end.
+    """
+
+    def __init__(self, run_dir: str = "", plan: str = "", undo: bool = False):
+        self.run_dir = run_dir
+        self.plan = plan
+        self.undo = undo
+
+    def act(self, caller: Caller) -> dict[str, Any]:
+        do = runs.unpause if self.undo else runs.pause
+        asked = [do(Path(run_dir)).run_id for run_dir in _live(caller, self.run_dir, self.plan)]
+        told = "Asked to go on" if self.undo else "Asked to end where the next stage begins"
+        named = f"{told}: {', '.join(asked)}" if asked else f"No run of plan {self.plan} is live"
+        return {"paused": asked, "message": f"{named}."}
+
+
+def _live(caller: Caller, run_dir: str, plan: str) -> list[str]:
+    """Return the directories of the runs that are meant: of the one that is named, or of a plan's live ones."""
+    if bool(run_dir) == bool(plan):
+        raise InvalidInput("Give exactly one of run_dir and plan")
+    if run_dir:
+        if not Path(run_dir).is_dir():
+            raise NotFound("There is no such run", where=run_dir, remedy="See `tripleo-ffwd run list`")
+        return [run_dir]
+    # Runs whose plan can't be read count for the lock, but may be somebody else's.
+    return [run.run_dir for run in selection.plan_runs(caller, plan) if run.plan == plan and not run.settled]
 
 
 class CheckLauncherAction(FfwdAction):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import secrets as secrets_module
 import shlex
 import shutil
 import sys
 from pathlib import Path
 
+from tripleo_ffwd.ansible_run import rundir
+from tripleo_ffwd.ansible_run.inside.variables import KEY_BYTES
 from tripleo_ffwd.ansible_run.process_tree import MARK
 from tripleo_ffwd.ansible_run.rundir import RunDir, write_json
 from tripleo_ffwd.ansible_run.tree import INVENTORY, Tree
@@ -17,6 +20,8 @@ from tripleo_ffwd.model import UNSELECTED_GROUP, RunSpec
 
 INHERITED = ("PATH", "HOME", "LANG")
 CONNECT_TIMEOUT = 20
+INSIDE = "inside.json"
+PLUGINS = Path(__file__).parent / "inside" / "callback"
 
 
 def clean_environment(run_id: str) -> dict[str, str]:
@@ -92,6 +97,7 @@ def ansible_environment(run: RunDir, spec: RunSpec, control_dir: str) -> dict[st
         control_dir: a short, private directory for ssh's control sockets (a socket's path has 108 bytes).
     """
     env = {
+        **clean_environment(run.run_id),
         **plugin_paths(spec.ansible_library, spec.ansible_roles_path, spec.ansible_collections_path),
         "ANSIBLE_CONFIG": str(run.private / "ansible.cfg"),
         "ANSIBLE_LOCAL_TEMP": str(run.private / "tmp"),
@@ -107,7 +113,10 @@ def ansible_environment(run: RunDir, spec: RunSpec, control_dir: str) -> dict[st
         "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "True",
         # Groups of services keep TripleO's names, such as metrics-qdr, which tasks may look for.
         "ANSIBLE_TRANSFORM_INVALID_GROUP_CHARS": "ignore",
+        "ANSIBLE_CALLBACK_PLUGINS": str(PLUGINS),
+        "FFWD_INSIDE": str(run.private / INSIDE),
         "PYTHONDONTWRITEBYTECODE": "1",  # the tree is read-only
+        "PYTHONUNBUFFERED": "1",  # the log shows what happens when it happens
     }
     if spec.ssh_user:
         env["ANSIBLE_REMOTE_USER"] = spec.ssh_user
@@ -116,27 +125,29 @@ def ansible_environment(run: RunDir, spec: RunSpec, control_dir: str) -> dict[st
     return env
 
 
-def options(run: RunDir, spec: RunSpec) -> str:
-    """Return the command line's options; variables go by file, never by value: others can read a command line."""
-    words = []
+def ansible_playbook(run: RunDir, spec: RunSpec, inventories: list[str]) -> list[str]:
+    """Return the command line; variables go by file, never by value: others can read a command line."""
+    words = ["ansible-playbook", *(word for path in inventories for word in ("-i", path)), "--forks", str(spec.forks)]
+    for option, value in (("--tags", spec.tags), ("--skip-tags", spec.skip_tags)):
+        if value:
+            words += [option, value]
     if run.extra_vars.exists():
         words += ["-e", f"@{run.extra_vars}"]
     if spec.extra_vars_file:
         words += ["-e", f"@{spec.extra_vars_file}"]
     if spec.check:
         words.append("--check")
-    return shlex.join(words)
+    if spec.verbosity:
+        words.append("-" + "v" * spec.verbosity)
+    return [*words, spec.playbook]
 
 
 def prepare(run: RunDir, spec: RunSpec, tree: Tree) -> list[str]:
-    """Write ansible-runner's private files; return the inventories to use."""
-    for directory in (run.private, run.private / "tmp", run.private / "env"):
+    """Make Ansible's private directory; return the inventories to use."""
+    for directory in (run.private, run.private / "tmp"):
         directory.mkdir(mode=0o700, exist_ok=True)
     (run.private / "ansible.cfg").touch(mode=0o600)
-    # What ansible-runner prints and keeps by itself is turned off: events are taken one by one, the log is ours.
-    settings = {"suppress_output_file": True, "suppress_ansible_output": True, "pexpect_timeout": 1}
-    write_json(run.private / "env" / "settings", settings, durable=False)
-    inventories = [str(tree.path / INVENTORY)]
+    inventories = [str(run.pinned / INVENTORY)]
     unselected = tree.unselected(spec.targets)
     if unselected:
         # YAML, and so JSON: read by the same inventory plugin as the tree's own.
@@ -146,3 +157,25 @@ def prepare(run: RunDir, spec: RunSpec, tree: Tree) -> list[str]:
         path.write_text(text + "\n", encoding="utf-8")
         inventories.append(str(path))
     return inventories
+
+
+def prepare_inside(run: RunDir, spec: RunSpec, tree: Tree, secrets: list[str]) -> None:
+    """Write what the callback plugin must know; it is removed with all that is private."""
+    told = {
+        "run_dir": str(run.path),
+        "ledger": str(run.ledger),
+        "variables": str(run.variables),
+        "key": variables_key(run).hex(),
+        "restore": spec.restore,
+        "stages": [stage.id for stage in tree.stages.get(spec.playbook, ())],
+        "supervisor": os.getpid(),
+        "secrets": secrets,
+    }
+    write_json(run.private / INSIDE, told, durable=False)
+
+
+def variables_key(run: RunDir) -> bytes:
+    """Return the key of the variables of all runs beside `run`; it is made when there is none."""
+    path = run.path.parent / ".variables.key"
+    rundir.write_once(path, {"key": secrets_module.token_hex(KEY_BYTES)})
+    return bytes.fromhex(str((rundir.read_json(path) or {})["key"]))

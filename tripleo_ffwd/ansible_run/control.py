@@ -1,7 +1,13 @@
-"""Ending a run: a thread of the supervisor that watches for a reason to, ends all its processes, and proves it."""
+"""Ending a run: a thread of the supervisor that watches for a reason to, and ends what is left, and proves it.
+
+A run is ended in one of three ways: where the next stage begins (a pause), where the next task begins (a cancel: what
+is under way ends by itself, within a bound), or at once, everything killed.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import enum
 import logging
 import os
 import signal
@@ -10,6 +16,7 @@ import time
 
 from tripleo_ffwd.ansible_run import process_tree
 from tripleo_ffwd.ansible_run.heart import Heart
+from tripleo_ffwd.ansible_run.inside.recording import AT_STAGE, AT_TASK
 from tripleo_ffwd.ansible_run.machine import stat_process
 from tripleo_ffwd.ansible_run.process_tree import Process
 from tripleo_ffwd.ansible_run.rundir import RunDir, read_json, write_json
@@ -19,10 +26,31 @@ LOG = logging.getLogger("tripleo_ffwd.supervisor")
 PAUSE = 0.2
 # How long ansible-playbook may take to end by itself before everything is killed.
 GRACE = 3.0
-# Once ansible-playbook is dead, what it left may keep its terminal open, and with it ansible-runner waiting.
+# Once ansible-playbook is dead, what it left may hold its output open, and with it the supervisor waiting.
 LINGER = 1.0
 # How often orphans are looked for: that reads all of /proc.
 NOTE_SECONDS = 2.0
+
+
+class Where(enum.IntEnum):
+    """Where a run is to end; what comes later is later in effect, and is outdone by what comes before it."""
+
+    NOWHERE = 0
+    STAGE = 1
+    TASK = 2
+    HERE = 3
+
+
+_IN_WORDS = {Where.STAGE: AT_STAGE, Where.TASK: AT_TASK}
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """A reason to end a run: where, and the result and message that it then has."""
+
+    where: Where
+    result: str = ""
+    message: str = ""
 
 
 class Control:
@@ -31,10 +59,13 @@ class Control:
     Args:
         run: its directory, where requests to end it appear as files.
         timeout: seconds after which the run is ended.
+        grace: seconds for which a cancel waits for the tasks under way.
     """
 
-    def __init__(self, run: RunDir, *, timeout: float) -> None:
+    def __init__(self, run: RunDir, *, timeout: float, grace: float) -> None:
         self._run = run
+        self._grace = grace
+        self._patience = 0.0
         self._timeout = timeout
         self._deadline = time.monotonic() + timeout
         self._heart: Heart | None = None
@@ -46,8 +77,8 @@ class Control:
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="control", daemon=True)
-        self._asked: tuple[str, str] | None = None
-        self.reason: tuple[str, str] | None = None
+        self._asked = Request(Where.NOWHERE)
+        self._request = Request(Where.NOWHERE)
 
     def lease(self, heart: Heart, *, seconds: float) -> None:
         """End the run when no heartbeat could be written for so many seconds."""
@@ -55,9 +86,14 @@ class Control:
         self._lease = seconds
 
     def request(self, result: str, message: str) -> None:
-        """Ask for the end of the run; safe in a signal handler. The first request counts."""
-        if self._asked is None:
-            self._asked = (result, message)
+        """Ask for the end of the run at once; safe in a signal handler. The first request counts."""
+        if self._asked.where is Where.NOWHERE:
+            self._asked = Request(Where.HERE, result, message)
+
+    @property
+    def reason(self) -> tuple[str, str] | None:
+        """Result and message of the request that the run follows, None without one."""
+        return (self._request.result, self._request.message) if self._request.where else None
 
     def start(self) -> None:
         """Begin to watch."""
@@ -79,12 +115,8 @@ class Control:
 
     def _look(self) -> None:
         self._find_root()
-        self._look_for_reason()
-        if self._asked and self.reason is None:
-            self.reason = self._asked
-            LOG.info("ending the run: %s", self.reason[1])
-            self._end()
-        elif self.reason is not None:
+        self._follow(self._wanted())
+        if self._request.where is Where.HERE:
             self._kill()  # what was started while all else was being killed
         if self._root is None:
             return
@@ -96,6 +128,24 @@ class Control:
         if time.monotonic() - self._died > LINGER:
             self._kill()
 
+    def _follow(self, wanted: Request) -> None:
+        """Do as is asked: a stronger request takes the place of a weaker one, and a pause can be taken back."""
+        now = self._request
+        if now.where is Where.TASK and time.monotonic() > self._patience:
+            cut = f"{now.message}; what was under way had not ended after {self._grace:g} s and was cut off"
+            wanted = Request(Where.HERE, now.result, cut)
+        if wanted.where is now.where or (wanted.where < now.where and now.where is not Where.STAGE):
+            return
+        LOG.info("to end: %s: %s", wanted.where.name.lower(), wanted.message)
+        if wanted.where is Where.NOWHERE:
+            self._run.stop.unlink(missing_ok=True)
+        elif wanted.where is not Where.HERE:
+            self._patience = time.monotonic() + self._grace
+            write_json(self._run.stop, {"at": _IN_WORDS[wanted.where]}, durable=False)
+        self._request = wanted
+        if wanted.where is Where.HERE:
+            self._end()
+
     def _note_adopted(self) -> None:
         """Record the orphans that came to us: should we be killed, nothing else tells that they are the run's."""
         if time.monotonic() < self._next_note:
@@ -106,21 +156,28 @@ class Control:
             self._adopted = adopted
             write_json(self._run.adopted, {"processes": adopted}, durable=False)
 
-    def _look_for_reason(self) -> None:
-        if self._asked is not None:
-            return
+    def _wanted(self) -> Request:
+        """Return the strongest request that there is."""
+        if self._asked.where:
+            return self._asked
+        if self._run.fence.exists():
+            return Request(Where.HERE, "cancelled", "an operator said that this machine is fenced; the run was ended")
+        if time.monotonic() > self._deadline:
+            return Request(Where.HERE, "timeout", f"the run took longer than {self._timeout:g} s and was ended")
+        if self._heart is not None and self._heart.age > self._lease:
+            text = f"no heartbeat could be written for {self._lease:g} s; the run was ended"
+            return Request(Where.HERE, "failed", text)
         if self._run.cancel.exists():
             asked = read_json(self._run.cancel) or {}
-            self.request("cancelled", f"cancelled {asked.get('by', '')}".strip())
-        elif self._run.fence.exists():
-            self.request("cancelled", "an operator said that this machine is fenced; the run was ended")
-        elif time.monotonic() > self._deadline:
-            self.request("timeout", f"the run took longer than {self._timeout:g} s and was ended")
-        elif self._heart is not None and self._heart.age > self._lease:
-            self.request("failed", f"no heartbeat could be written for {self._lease:g} s; the run was ended")
+            where = Where.HERE if asked.get("now", True) else Where.TASK
+            return Request(where, "cancelled", f"cancelled {asked.get('by', '')}".strip())
+        if self._run.pause.exists():
+            asked = read_json(self._run.pause) or {}
+            return Request(Where.STAGE, "paused", f"paused {asked.get('by', '')}".strip())
+        return Request(Where.NOWHERE)
 
     def _find_root(self) -> None:
-        """Find ansible-playbook: the first child. Its end is ansible-runner's to collect, not ours."""
+        """Find ansible-playbook: the first child. Its end is for `PlaybookRun` to collect, not for us."""
         if self._root is not None:
             return
         children = process_tree.children(os.getpid())

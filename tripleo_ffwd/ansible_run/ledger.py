@@ -1,41 +1,51 @@
-"""The ledger of a run: append-only JSON lines, one for each thing that began or ended; stdlib only.
+"""The ledger of a run: append-only JSON lines, written before and after what they tell; stdlib only.
 
-Records carry `t` (UTC) and `event`: ``run_start``, ``stage_start``, ``task_start``, ``task_end``, ``stage_end``,
-``run_end``. Those of tasks have `stage`, `task`, `task_id`, `host`; ``task_end`` has `status` (``ok``, ``changed``,
-``failed``, ``ignored``, ``skipped``, ``unreachable``), `changed`, `seconds`, and `message` when it failed.
+What happens rarely is an object with `event` and `t` (UTC): ``run_start``, ``ansible_start``, ``play_start``, ``task``
+(a task is about to begin, with its `number` and name), ``no_hosts``, ``notify``, ``inventory``, ``stopped``, ``stats``,
+``limit``, ``run_end``. What happens on each host is an array, so that a task on a host takes some ninety bytes:
+``[seconds, number, host]`` when it begins, ``[seconds, number, host, status]`` when it ends, with a message as fifth
+item when it failed. Seconds count from ``ansible_start``, by a clock that nobody sets.
+
+`read` gives arrays as objects too: ``task_start`` and ``task_end`` with `stage` (name of the play), `task`, `task_id`
+and `host`; ``task_end`` has `status` (``ok``, ``changed``, ``failed``, ``ignored``, ``skipped``, ``unreachable``),
+`changed`, `seconds`, and `message` when it failed.
 """
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from tripleo_ffwd.ansible_run.rundir import now
 
+Record = dict[str, Any]
+
 LIMIT = 1 << 30
 LONGEST_TEXT = 400
-# These are written even when the ledger has grown to its limit.
-ALWAYS = frozenset({"run_start", "stage_start", "stage_end", "run_end", "limit"})
+FAILED = frozenset({"failed", "unreachable"})
 
 
 class Ledger:
-    """Writer of one ledger; a single process writes it.
+    """Writer of one ledger. At any time one process writes it: the supervisor, between its two records Ansible.
 
     Args:
         path: the file, made with mode 0600.
-        limit: bytes after which only stages and failures are still recorded.
+        limit: bytes after which tasks on hosts are recorded only when they fail.
     """
 
     def __init__(self, path: Path, limit: int = LIMIT) -> None:
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._size = os.fstat(self._fd).st_size
-        if self._size and not path.read_bytes().endswith(b"\n"):
-            os.write(self._fd, b"\n")  # a former writer's torn line must not swallow our first one
+        if self._size and os.pread(self._fd, 1, self._size - 1) != b"\n":
+            self._write(b"\n")  # a former writer's torn line must not swallow our first one
         self._limit = limit
         self._limited = False
+        self._began = time.monotonic()
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Add a record; texts are cut to 400 characters.
@@ -43,27 +53,45 @@ class Ledger:
         Raises:
             OSError: the record isn't there, or not whole.
         """
-        if self._size > self._limit and not self._wanted(record):
-            if self._limited:
-                return
-            self._limited = True
-            record = {"event": "limit", "bytes": self._size}
-        data = {"t": now(), **{key: _cut(value) for key, value in record.items()}}
-        line = json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
-        os.write(self._fd, line)  # one write a line: a crash can only tear the last one
-        self._size += len(line)
+        self._line({"t": now(), **{key: _cut(value) for key, value in record.items()}})
+
+    def append_start(self, number: int, host: str) -> None:
+        """Record that task `number` begins on a host; see `append`."""
+        if not self._is_full():
+            self._line([self._seconds(), number, host])
+
+    def append_end(self, number: int, host: str, status: str, message: str = "") -> None:
+        """Record that task `number` has ended on a host; see `append`."""
+        if status in FAILED or not self._is_full():
+            told = [_cut(message)] if message else []
+            self._line([self._seconds(), number, host, status, *told])
 
     def sync(self) -> None:
         """Wait until all records are on the disk."""
-        os.fsync(self._fd)
+        os.fdatasync(self._fd)
 
     def close(self) -> None:
         """Close the file."""
         os.close(self._fd)
 
-    @staticmethod
-    def _wanted(record: Mapping[str, Any]) -> bool:
-        return record.get("event") in ALWAYS or record.get("status") in ("failed", "unreachable")
+    def _seconds(self) -> float:
+        return round(time.monotonic() - self._began, 3)
+
+    def _is_full(self) -> bool:
+        if self._size > self._limit and not self._limited:
+            self._limited = True
+            self.append({"event": "limit", "bytes": self._size})
+        return self._limited
+
+    def _line(self, data: Any) -> None:
+        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+        self._write(text.encode("utf-8", "replace") + b"\n")
+
+    def _write(self, line: bytes) -> None:
+        written = os.write(self._fd, line)  # one write a line: a crash can only tear the last one
+        self._size += written
+        if written != len(line):
+            raise OSError(f"only {written} of {len(line)} bytes of a ledger's record could be written")
 
 
 def _cut(value: Any) -> Any:
@@ -72,17 +100,70 @@ def _cut(value: Any) -> Any:
     return value
 
 
-def read(path: Path) -> Iterator[dict[str, Any]]:
+class Reader:
+    """Turns the lines of one ledger, given in order, into records."""
+
+    def __init__(self) -> None:
+        self._play = ""
+        self._began: datetime.datetime | None = None
+        self._tasks: dict[int, str] = {}
+        self._starts: dict[tuple[int, str], float] = {}
+
+    def record(self, line: bytes) -> Record | None:
+        """Return the record of a line; None for one that a crash tore."""
+        try:
+            data = json.loads(line)
+        except ValueError:
+            return None
+        if isinstance(data, dict):
+            self._note(data)
+            return data
+        try:
+            return self._of_host(*data) if isinstance(data, list) else None
+        except (TypeError, ValueError):
+            return None
+
+    def _note(self, data: Record) -> None:
+        event = data.get("event")
+        if event == "ansible_start":
+            self._began = datetime.datetime.fromisoformat(str(data["t"]))
+            self._tasks.clear()
+            self._starts.clear()
+        elif event == "play_start":
+            self._play = str(data.get("play", ""))
+        elif event == "task":
+            self._tasks[int(data["number"])] = str(data.get("task", ""))
+            data["stage"] = self._play
+
+    def _of_host(self, seconds: float, number: int, host: str, status: str = "", message: str = "") -> Record:
+        record: Record = {"t": seconds, "event": "task_end" if status else "task_start", "stage": self._play}
+        record |= {"task": self._tasks.get(number, ""), "task_id": number, "host": host}
+        if not status:
+            self._starts[number, host] = seconds
+            return record
+        record |= {"status": status, "changed": status == "changed"}
+        began = self._starts.pop((number, host), None)
+        if began is not None:
+            record["seconds"] = round(seconds - began, 3)
+        return {**record, "message": message} if message else record
+
+    def dated(self, record: Record) -> Record:
+        """Return a record with its time as UTC in words."""
+        if self._began is None or not isinstance(record["t"], (int, float)):
+            return record
+        moment = self._began + datetime.timedelta(seconds=record["t"])
+        return {**record, "t": moment.isoformat(timespec="milliseconds")}
+
+
+def read(path: Path) -> Iterator[Record]:
     """Yield the records in order; a line that a crash tore is passed over, a missing ledger is empty."""
     try:
         file = path.open("rb")
     except FileNotFoundError:
         return
+    reader = Reader()
     with file:
         for line in file:
-            try:
-                record = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(record, dict):
-                yield record
+            record = reader.record(line)
+            if record is not None:
+                yield reader.dated(record)

@@ -1,22 +1,25 @@
-"""One ansible-playbook through ansible-runner: the only importer of ansible_runner."""
+"""One ansible-playbook: started, its output kept without secrets, its ledger followed, its end judged.
+
+Ansible is called directly: ansible-runner would have every event printed, parsed and passed on, which costs a fifth of
+Ansible's own time; our callback plugin writes the ledger where things happen.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import subprocess
 import tempfile
 import threading
-from collections.abc import Mapping
-from typing import Any
+from typing import IO, Any
 
-import ansible_runner
-from ansible_runner.runner import pexpect
-
-from tripleo_ffwd.ansible_run import command
+from tripleo_ffwd.ansible_run import command, pinning, redaction
 from tripleo_ffwd.ansible_run.events import Progress
 from tripleo_ffwd.ansible_run.heart import Heart
-from tripleo_ffwd.ansible_run.ledger import Ledger
-from tripleo_ffwd.ansible_run.redaction import redactor
+from tripleo_ffwd.ansible_run.inside.recording import STOPPED
+from tripleo_ffwd.ansible_run.inside.words import masker, shorten
+from tripleo_ffwd.ansible_run.ledger import Reader
 from tripleo_ffwd.ansible_run.rundir import SOCKETS_PREFIX, RunDir, write_json
 from tripleo_ffwd.ansible_run.tree import Tree
 from tripleo_ffwd.model import RunSpec
@@ -27,6 +30,9 @@ LOG = logging.getLogger("tripleo_ffwd.supervisor")
 SHORT = 60
 # Exit codes of ansible-playbook when it went to the end, and hosts failed, were unreachable, or both.
 HOSTS_LOST = (2, 4, 6)
+FOLLOW_SECONDS = 0.2
+# What Ansible has left running may hold its output open; it is ended by `Control`, soon after Ansible's own end.
+LAST_OUTPUT_SECONDS = 5.0
 
 
 class PlaybookRun:
@@ -36,22 +42,23 @@ class PlaybookRun:
         run: the run's directory.
         spec: what to run.
         tree: the playbooks.
-        ledger: where the records go.
         heart: told of progress.
     """
 
-    def __init__(self, run: RunDir, spec: RunSpec, tree: Tree, ledger: Ledger, heart: Heart) -> None:
+    def __init__(self, run: RunDir, spec: RunSpec, tree: Tree, heart: Heart) -> None:
         self._run = run
         self._spec = spec
         self._tree = tree
-        self._ledger = ledger
         self._heart = heart
-        self._redact = redactor(spec.extra_vars, spec.extra_vars_file, tree.path)
+        self._secrets = redaction.secrets(spec.extra_vars, spec.extra_vars_file, tree.path)
+        self._redact = masker(self._secrets)
         self._progress = Progress(
-            tree.required(spec), spec.playbook, str(run.log), self._redact, tree.unselected(spec.targets)
+            tree.required(spec), spec.playbook, str(run.log), tree.unselected(spec.targets), tree.done_before(spec)
         )
         self._lock = threading.Lock()
-        self._log_fd = os.open(run.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._reader = Reader()
+        self._ended = threading.Event()
+        self._last_error = ""
         heart.follow(self._snapshot)
 
     def _snapshot(self) -> dict[str, Any]:
@@ -61,73 +68,107 @@ class PlaybookRun:
     def execute(self) -> int:
         """Run to the end; return ansible-playbook's exit code."""
         command.require_ansible()
+        pinned = pinning.pin(self._run, self._spec, self._tree)
         inventories = command.prepare(self._run, self._spec, self._tree)
+        command.prepare_inside(self._run, self._spec, self._tree, self._secrets)
         control_dir = tempfile.mkdtemp(prefix=SOCKETS_PREFIX, dir=_short_directory())
         write_json(self._run.sockets, {"directory": control_dir}, durable=False)  # removed with RunDir.clean
+        process = subprocess.Popen(
+            command.ansible_playbook(self._run, self._spec, inventories),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=pinned,
+            env=command.ansible_environment(self._run, self._spec, control_dir),
+        )
+        assert process.stdout is not None
+        threads = [
+            threading.Thread(target=self._pump, args=(process.stdout,), name="output", daemon=True),
+            threading.Thread(target=self._follow, name="ledger", daemon=True),
+        ]
+        for thread in threads:
+            thread.start()
+        code = process.wait()
+        self._ended.set()
+        for thread in threads:
+            thread.join(LAST_OUTPUT_SECONDS)
+        return code
+
+    def _pump(self, output: IO[bytes]) -> None:
+        """Copy Ansible's output to the log, without secrets."""
+        descriptor = os.open(self._run.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
-            runner = ansible_runner.interface.init_runner(
-                private_data_dir=str(self._run.private),
-                project_dir=str(self._tree.path),
-                ident="run",
-                playbook=self._spec.playbook,
-                inventory=inventories,
-                cmdline=command.options(self._run, self._spec),
-                envvars=command.ansible_environment(self._run, self._spec, control_dir),
-                suppress_env_files=True,
-                forks=self._spec.forks,
-                tags=self._spec.tags or None,
-                skip_tags=self._spec.skip_tags or None,
-                verbosity=self._spec.verbosity or None,
-                event_handler=self._take,
-                # Ending a run is not left to ansible-runner: what it ends is not all there is.
-                cancel_callback=lambda: False,
-            )
-            return self._wait(runner)
+            for line in output:
+                text = self._redact(line.decode("utf-8", "replace"))
+                if text.startswith(("ERROR!", "[ERROR]")):
+                    self._last_error = shorten(text.removeprefix("ERROR!").removeprefix("[ERROR]:"))
+                # Ansible must not be held up: what the disk doesn't take is lost, and the run goes on.
+                with contextlib.suppress(OSError):
+                    os.write(descriptor, text.encode("utf-8", "replace"))
         finally:
-            os.close(self._log_fd)
+            os.close(descriptor)
 
-    @staticmethod
-    def _wait(runner: Any) -> int:
-        try:
-            runner.run()
-        except pexpect.TIMEOUT:
-            # ansible-playbook has ended, yet something still held its terminal open; that is killed in a moment.
-            LOG.warning("ansible-runner lost the exit code")
-            return -1
-        return int(runner.rc) if runner.rc is not None else -1
+    def _follow(self) -> None:
+        """Take in what Ansible writes into the ledger, until it has ended."""
+        torn = b""
+        with self._run.ledger.open("rb") as ledger:
+            while True:
+                last = self._ended.is_set()
+                torn = self._take(torn + ledger.read())
+                if last:
+                    return
+                self._ended.wait(FOLLOW_SECONDS)
 
-    def _take(self, event: Mapping[str, Any]) -> bool:
-        """Take one event; False tells ansible-runner to write no file of it."""
+    def _take(self, data: bytes) -> bytes:
+        """Take in whole lines; return the beginning of the next."""
+        *lines, torn = data.split(b"\n")
+        turned = ""
         with self._lock:
-            records = self._progress.feed(event)
-        for record in records:
-            self._ledger.append(record)
-            if record["event"] in ("stage_start", "stage_end"):
-                self._heart.hurry()
-                LOG.info("%s %s", record["event"], record["stage"])
-        text = str(event.get("stdout", ""))
-        if text:
-            os.write(self._log_fd, (self._redact(text.replace("\r\n", "\n")) + "\n").encode("utf-8", "replace"))
-        return False
+            for line in lines:
+                record = self._reader.record(line)
+                if record is not None:
+                    turned = self._progress.feed(record) or turned
+        if turned:
+            LOG.info("stage %s", turned)
+            self._heart.hurry()
+        return torn
 
-    def judge(self, code: int) -> tuple[str, str]:
-        """Return result and message of a run that ended by itself with exit code `code`."""
+    def judge(self, code: int, asked: tuple[str, str] | None) -> tuple[str, str]:
+        """Return result and message of a run that has ended with exit code `code`.
+
+        Args:
+            code: of ansible-playbook.
+            asked: result and message that somebody has asked for, if anybody has.
+        """
         with self._lock:
             failed, unfinished = self._progress.failed, self._progress.unfinished
             harmless = code in HOSTS_LOST and self._progress.only_unselected_lost
-            gate, error = self._progress.gate_message, self._progress.last_error
+            gate, error, stopped = self._progress.gate_message, self._last_error, self._progress.stopped
             total = self._progress.snapshot()["stages_total"]
         if (code == 0 or harmless) and not failed and not unfinished:
             return "successful", f"{self._spec.playbook}: all {total} stages finished"
+        if asked and (code == STOPPED or asked[0] != "paused"):
+            return asked
         if gate:
             return "failed", gate
         if failed:
             first = failed[0]
             more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
             return "failed", f"{first.host} failed in {first.stage} at task '{first.task}': {first.message}{more}"
+        if code == STOPPED and stopped:
+            return "failed", f"stopped before the next task: {stopped}"
         if code == 0:
             return "failed", f"ansible-playbook ended well, but not every host finished {unfinished[0]}"
         return "failed", f"ansible-playbook ended with {code}: {error or f'see {self._run.log}'}"
+
+    @property
+    def cut_off(self) -> str:
+        """What was under way when the run ended and may have been done or not, in words; empty when nothing was."""
+        with self._lock:
+            running = self._progress.running
+        named = ", ".join(f"'{task.task}' on {task.host}" for task in running[:3])
+        more = f" and {len(running) - 3} more" if len(running) > 3 else ""
+        return f"cut off, may have run: {named}{more}" if running else ""
 
 
 def _short_directory() -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-MASK = "********"
 SHORTEST = 6
 SECRET_NAME = re.compile(r"pass|secret|token|credential|private|_key$|auth", re.IGNORECASE)
 # Of a whole plan's settings; a tighter net, so that the log of a failure stays readable.
@@ -30,10 +29,8 @@ def _plain(loader: Any, _suffix: str, node: yaml.Node) -> Any:
 LenientLoader.add_multi_constructor("!", _plain)
 
 
-def redactor(
-    extra_vars: Mapping[str, Any], extra_vars_file: str = "", tree: Path | None = None
-) -> Callable[[str], str]:
-    """Return a function that masks the values of the extra variables, and the secrets of the plan, in a text.
+def secrets(extra_vars: Mapping[str, Any], extra_vars_file: str = "", tree: Path | None = None) -> list[str]:
+    """Return the texts that no log may show, longer ones first: of the extra variables and of the plan.
 
     Of `extra_vars` every text of six characters or more is masked; of the file, which is the operator's own and mostly
     harmless settings, those whose name says that they are secret; of the variables in a `tree` of playbooks likewise,
@@ -44,15 +41,7 @@ def redactor(
     values |= set(_plan_secrets(tree)) if tree else set()
     # A secret of several lines shows up as lines, or with its line ends escaped.
     values |= {line for value in values for line in value.splitlines() if len(line.strip()) >= SHORTEST}
-    ordered = sorted(values, key=len, reverse=True)
-
-    def redact(text: str) -> str:
-        for value in ordered:  # there may be hundreds; looking for each is faster than one pattern of them all
-            if value in text:
-                text = text.replace(value, MASK)
-        return text
-
-    return redact
+    return sorted(values, key=lambda value: (-len(value), value))
 
 
 def _plan_secrets(tree: Path) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A run's directory: what lies where, and how its files are written whole or not at all; no ansible_runner here.
+"""A run's directory: what lies where, and how its files are written whole or not at all.
 
 Layout of ``work_dir/runs/<run_id>/`` (0700, files 0600)::
 
@@ -11,8 +11,12 @@ Layout of ``work_dir/runs/<run_id>/`` (0700, files 0600)::
     sockets.json      where ssh's control sockets are, while the run is live
     cancel.json       there once somebody asked for the run's end
     fence.json        there once an operator said that the run's machine is off
+    pause.json        there once somebody asked for a pause
+    stop.json         tells Ansible where to stop: before the next task, or before the next stage
+    tree/             the playbooks: links to the generated ones, and the playbook as it is run
+    variables.bin     what Ansible knew at the ends of stages, encrypted; gone once the run was successful
     ledger.jsonl, ansible.log, supervisor.log
-    ansible/          private data of ansible-runner; emptied once the run has settled
+    ansible/          Ansible's private files; gone once the run has settled
 """
 
 from __future__ import annotations
@@ -109,8 +113,28 @@ class RunDir:
         return self.path / "supervisor.log"
 
     @property
+    def pause(self) -> Path:
+        """The request to pause the run."""
+        return self.path / "pause.json"
+
+    @property
+    def stop(self) -> Path:
+        """Where Ansible is to stop."""
+        return self.path / "stop.json"
+
+    @property
+    def pinned(self) -> Path:
+        """The playbooks as they are run."""
+        return self.path / "tree"
+
+    @property
+    def variables(self) -> Path:
+        """What Ansible knew at the ends of stages."""
+        return self.path / "variables.bin"
+
+    @property
     def private(self) -> Path:
-        """Directory of ansible-runner's files."""
+        """Directory of Ansible's private files."""
         return self.path / "ansible"
 
     def clean(self) -> None:
@@ -225,6 +249,10 @@ def create(work_dir: Path, spec: RunSpec, launch: Mapping[str, Any]) -> RunDir:
     return RunDir(final)
 
 
+def _value(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
 def load_spec(run: RunDir) -> RunSpec | None:
     """Return the spec with its extra variables (while they are kept), or None when it can't be read."""
     data = read_json(run.spec)
@@ -232,7 +260,7 @@ def load_spec(run: RunDir) -> RunSpec | None:
         return None
     names = {field.name for field in dataclasses.fields(RunSpec)}
     try:
-        spec = RunSpec(**{**{k: v for k, v in data.items() if k in names}, "targets": tuple(data.get("targets", ()))})
+        spec = RunSpec(**{key: _value(value) for key, value in data.items() if key in names})
     except TypeError:
         return None
     return dataclasses.replace(spec, extra_vars=read_json(run.extra_vars) or {})

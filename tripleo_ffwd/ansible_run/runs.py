@@ -1,8 +1,9 @@
-"""Runs, as the rest of the package uses them: start, status, cancel, list, fence."""
+"""Runs, as the rest of the package uses them: start, go on with, status, pause, cancel, list, fence."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import getpass
 import os
 import time
@@ -11,10 +12,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from tripleo_ffwd.ansible_run import asking, launchers, process_tree, rundir
+from tripleo_ffwd.ansible_run import asking, launchers, process_tree, resuming, rundir
 from tripleo_ffwd.ansible_run.machine import Machine, this_machine
 from tripleo_ffwd.ansible_run.rundir import RUNS, RunDir
 from tripleo_ffwd.ansible_run.status import give_up, read_status
+from tripleo_ffwd.ansible_run.tree import load
 from tripleo_ffwd.ansible_run.validation import validate
 from tripleo_ffwd.exceptions import FfwdError, InvalidInput, LaunchFailed, NotFound, RunActive, WriteRefused
 from tripleo_ffwd.model import RunSpec, RunStatus
@@ -22,6 +24,7 @@ from tripleo_ffwd.model import RunSpec, RunStatus
 POLL = 0.05
 LOG_TAIL = 600
 HEARTBEAT_STALE = 60
+CANCEL_GRACE = 300
 
 
 def start(
@@ -31,6 +34,7 @@ def start(
     launcher: str,
     heartbeat_interval: int,
     heartbeat_stale: int,
+    cancel_grace: int = CANCEL_GRACE,
     wait: float = 15,
     adopt: bool = False,
 ) -> tuple[RunStatus, bool]:
@@ -40,12 +44,18 @@ def start(
     The same attempt (``spec.attempt``) asked for again gets its run whatever became of it: a message that Mistral
     delivers twice starts nothing twice.
 
+    With ``spec.resume`` the newest run of the same plan, phase, playbook, nodes and batch is gone on with: one that was
+    successful is the answer, one that wasn't is followed by a new run that begins with the first stage that is not
+    finished, and has the variables of the end of the stage before it. Without any such run the new one begins at the
+    beginning.
+
     Args:
         work_dir: the [ffwd] work_dir.
         spec: what to run.
         launcher: ``systemd``, ``supervisord`` or ``detach``.
         heartbeat_interval: seconds between two heartbeats.
         heartbeat_stale: seconds without one after which a run that can't be looked at is unknown.
+        cancel_grace: seconds for which a cancel waits for the tasks under way.
         wait: seconds within which the supervisor must have taken the run over.
         adopt: take the plan's newest run for done when it is of the same key, with the same tags, variables and user,
             and was successful: for what must not be repeated.
@@ -54,7 +64,7 @@ def start(
         The status, and whether it is that of a run that was there already.
 
     Raises:
-        InvalidInput: the spec is wrong; nothing was made.
+        InvalidInput: the spec is wrong, or an earlier run can't be gone on with; nothing was made.
         ConfigurationError: there is no Ansible.
         RunActive: another run of the plan is live, or may be.
         LaunchFailed: the supervisor didn't start; the run is settled as never started.
@@ -63,19 +73,25 @@ def start(
     validate(spec)
     work_dir = work_dir.resolve()
     with _lock(work_dir, wait):
-        there = _find_same(work_dir, spec, heartbeat_stale, adopt)
+        there = _find_same(work_dir, spec, heartbeat_stale, adopt or spec.resume)
         if there is not None:
             return there, True
+        earlier = _earlier(work_dir, spec) if spec.resume else None
+        if earlier is not None:
+            spec = resuming.go_on(spec, load(Path(spec.tree)), earlier, anyway=bool(spec.anyway))
         launch = {
             "created": time.time(),
             "launcher": launcher,
             "heartbeat_interval": heartbeat_interval,
             "heartbeat_stale": heartbeat_stale,
+            "cancel_grace": cancel_grace,
             "asked": asking.fingerprint(spec),
             "starter": {**vars(this_machine()), "pid": os.getpid()},
         }
         run = rundir.create(work_dir, spec, launch)
         try:
+            if earlier is not None:
+                _hand_over(earlier.run, run, spec.restore)
             launchers.launch(launcher, run, work_dir)
         except FfwdError as error:
             _settle(run, str(error))
@@ -134,6 +150,26 @@ def _find_same(work_dir: Path, spec: RunSpec, heartbeat_stale: float, adopt: boo
     return live or newest
 
 
+def _earlier(work_dir: Path, spec: RunSpec) -> resuming.Past | None:
+    """Return what the run has done that a spec goes on with: the newest of the same but for the digest; None without.
+
+    A run that never began has done nothing, and hides none that has.
+    """
+    for run in reversed(_run_dirs(work_dir)):
+        other = rundir.load_spec(run)
+        if other is None or dataclasses.replace(other, digest=spec.digest).key != spec.key or not run.ledger.exists():
+            continue
+        return resuming.past(run, other, load(Path(other.tree)))
+    return None
+
+
+def _hand_over(earlier: RunDir, run: RunDir, stage: str) -> None:
+    try:
+        resuming.hand_over(earlier, run, stage)
+    except OSError as error:
+        raise WriteRefused(f"what Ansible knew can't be copied: {error.strerror}", where=str(run.variables)) from error
+
+
 def _differences(run: RunDir, spec: RunSpec, other: RunSpec) -> tuple[str, ...]:
     return asking.differences(spec, other, rundir.read_json(run.launch) or {})
 
@@ -190,11 +226,16 @@ def status(run_dir: Path, *, heartbeat_stale: float = HEARTBEAT_STALE) -> RunSta
     return read_status(RunDir(run_dir.absolute()), heartbeat_stale=heartbeat_stale)
 
 
-def cancel(run_dir: Path, *, wait: float = 0, heartbeat_stale: float = HEARTBEAT_STALE, by: str = "") -> RunStatus:
+def cancel(
+    run_dir: Path, *, now: bool = False, wait: float = 0, heartbeat_stale: float = HEARTBEAT_STALE, by: str = ""
+) -> RunStatus:
     """Ask for a run's end; its supervisor sees it within a second, wherever it is.
+
+    No new task is started, and those under way have some time to end (the run's `cancel_grace`); then all is killed.
 
     Args:
         run_dir: the run's directory.
+        now: kill at once; also after a cancel that still waits. What was cut off stands in the run's status.
         wait: seconds to wait until the run has settled; 0 returns at once.
         heartbeat_stale: as for `status`.
         by: who asks, for the record.
@@ -208,10 +249,56 @@ def cancel(run_dir: Path, *, wait: float = 0, heartbeat_stale: float = HEARTBEAT
     if current.settled:
         return current
     if run.claim.exists() or not _settle(run, "it was cancelled before it began"):
-        try:
-            rundir.write_once(run.cancel, {"at": rundir.now(), "by": f"by {by or _user()}"})
-        except OSError as error:
-            raise WriteRefused(f"the request can't be written: {error.strerror}", where=str(run.cancel)) from error
+        _request(run.cancel, by, now=now)
+    return _await_end(run, wait, heartbeat_stale)
+
+
+def pause(run_dir: Path, *, wait: float = 0, heartbeat_stale: float = HEARTBEAT_STALE, by: str = "") -> RunStatus:
+    """Ask a run to end where its next stage begins, with the result ``paused``; it is gone on with like any other.
+
+    Nothing is left running by a paused run, so that it outlives restarts. A run in its last stage finishes instead.
+
+    Args:
+        run_dir, wait, heartbeat_stale, by: as for `cancel`.
+
+    Raises:
+        NotFound: there is no such run.
+        WriteRefused: the request can't be written.
+    """
+    run = _existing(run_dir)
+    current = read_status(run, heartbeat_stale=heartbeat_stale)
+    if current.settled:
+        return current
+    _request(run.pause, by)
+    return _await_end(run, wait, heartbeat_stale)
+
+
+def unpause(run_dir: Path, *, heartbeat_stale: float = HEARTBEAT_STALE) -> RunStatus:
+    """Take back the request for a pause that a run has not come to yet.
+
+    Raises:
+        NotFound: there is no such run.
+        WriteRefused: the request can't be taken back.
+    """
+    run = _existing(run_dir)
+    try:
+        run.pause.unlink(missing_ok=True)
+    except OSError as error:
+        raise WriteRefused(f"the request can't be taken back: {error.strerror}", where=str(run.pause)) from error
+    return read_status(run, heartbeat_stale=heartbeat_stale)
+
+
+def _request(path: Path, by: str, **more: bool) -> None:
+    asked = {"at": rundir.now(), "by": f"by {by or _user()}", **more}
+    try:
+        # The first one counts, but for one that is in more of a hurry.
+        if not rundir.write_once(path, asked) and more.get("now"):
+            rundir.write_json(path, asked)
+    except OSError as error:
+        raise WriteRefused(f"the request can't be written: {error.strerror}", where=str(path)) from error
+
+
+def _await_end(run: RunDir, wait: float, heartbeat_stale: float) -> RunStatus:
     deadline = time.monotonic() + wait
     current = read_status(run, heartbeat_stale=heartbeat_stale)
     while not current.settled and time.monotonic() < deadline:

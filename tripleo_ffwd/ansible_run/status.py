@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
+from pathlib import Path
 from typing import Any
 
-from tripleo_ffwd.ansible_run import process_tree, rundir
+from tripleo_ffwd.ansible_run import process_tree, resuming, rundir
 from tripleo_ffwd.ansible_run.machine import Machine, is_alive, this_machine
 from tripleo_ffwd.ansible_run.process_tree import Process
 from tripleo_ffwd.ansible_run.rundir import RunDir, read_json
-from tripleo_ffwd.model import FailedTask, RunStatus
+from tripleo_ffwd.ansible_run.tree import load
+from tripleo_ffwd.exceptions import FfwdError
+from tripleo_ffwd.model import FailedTask, RunningTask, RunStatus
 
 # A directory that no supervisor has claimed for so many seconds belongs to a starter that died.
 LAUNCH_GRACE = 60.0
@@ -135,11 +138,21 @@ class _Inquiry:
                 state="unknown", message=f"the supervisor died and its processes {pids} can't be ended by this user"
             )
         message = "the supervisor died; what it had started was ended"
-        status = self._status(state="interrupted", message=message, finished_at=rundir.now())
+        status = self._status(state="interrupted", message=message, finished_at=rundir.now(), **self._last_progress())
         with contextlib.suppress(OSError):  # so that other machines know it too; if not, they ask us again
             rundir.write_json(self._run.status, {**status.to_dict(), "heartbeat": self._beat()})
             self._run.clean()
         return status
+
+    def _last_progress(self) -> dict[str, Any]:
+        """Return how far the run had come by its ledger: the last heartbeat was before the last records."""
+        spec = rundir.load_spec(self._run)
+        if spec is None:
+            return {}
+        try:
+            return resuming.replay(self._run, spec, load(Path(spec.tree)))[0].snapshot()
+        except (FfwdError, OSError, ValueError, KeyError):
+            return {}
 
     def _beat(self) -> float:
         return float(self._published.get("heartbeat") or self._claim.get("claimed") or 0.0)
@@ -150,6 +163,7 @@ class _Inquiry:
     def _status(self, **changes: Any) -> RunStatus:
         fields = {name: value for name, value in self._published.items() if name in FIELDS}
         fields["failed"] = tuple(FailedTask(**task) for task in fields.get("failed", ()))
+        fields["running"] = tuple(RunningTask(**task) for task in fields.get("running", ()))
         base = _blank(self._run, state="unknown")
         age = round(self._age(), 3) if self._published.get("heartbeat") else None
         return dataclasses.replace(base, **{**fields, "heartbeat_age": age, **changes})

@@ -1,8 +1,8 @@
 """The process that owns one run: ``python -m tripleo_ffwd.ansible_run.supervisor RUN_DIR``.
 
-It claims the run directory, beats a heartbeat, runs Ansible through ansible-runner, keeps the ledger, ends the run when
-it is asked to, out of time or out of its lease, and leaves only when nothing of the run is alive. Its last act is to
-write the result: a run is finished when its processes are.
+It claims the run directory, beats a heartbeat, runs Ansible and follows its ledger, ends the run when it is asked to,
+out of time or out of its lease, and leaves only when nothing of the run is alive. Its last act is to write the result:
+a run is finished when its processes are.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from tripleo_ffwd.ansible_run import command, process_tree, rundir
 from tripleo_ffwd.ansible_run.control import Control
@@ -33,6 +35,7 @@ LOG = logging.getLogger("tripleo_ffwd.supervisor")
 
 PR_SET_CHILD_SUBREAPER = 36
 CLAIMED_ALREADY = 3
+CANCEL_GRACE = 300
 
 
 def become_supervisor(run: RunDir) -> None:
@@ -79,7 +82,7 @@ def supervise(run: RunDir) -> None:
     launch = rundir.read_json(run.launch) or {}
     if spec is None:
         raise RuntimeError("spec.json can't be read")
-    control = Control(run, timeout=spec.timeout)
+    control = Control(run, timeout=spec.timeout, grace=float(launch.get("cancel_grace", CANCEL_GRACE)))
     heart = Heart(run, spec, interval=float(launch.get("heartbeat_interval", 2)))
     control.lease(heart, seconds=float(launch.get("heartbeat_stale", 60)) / 2)
 
@@ -102,21 +105,27 @@ def supervise(run: RunDir) -> None:
 
 def run_ansible(run: RunDir, spec: RunSpec, heart: Heart, control: Control) -> tuple[str, str]:
     """Run the playbook and end what it leaves behind; return result and message."""
+    tree = load(Path(spec.tree))
+    verify(tree)
+    playbook = PlaybookRun(run, spec, tree, heart)
+    record(run, {"event": "run_start", "run_id": run.run_id, "playbook": spec.playbook, "resumes": spec.resumes})
+    try:
+        code = playbook.execute()
+    finally:
+        control.prove_ended()
+    result, message = playbook.judge(code, control.reason)
+    message = "; ".join(filter(None, (message, playbook.cut_off)))
+    with contextlib.suppress(OSError):
+        record(run, {"event": "run_end", "status": result, "message": message})
+    return result, message
+
+
+def record(run: RunDir, what: Mapping[str, Any]) -> None:
+    """Add one record to the ledger, while no Ansible of the run writes it; durably."""
     ledger = Ledger(run.ledger)
     try:
-        tree = load(Path(spec.tree))
-        verify(tree)
-        playbook = PlaybookRun(run, spec, tree, ledger, heart)
-        ledger.append({"event": "run_start", "run_id": run.run_id, "playbook": spec.playbook})
-        try:
-            code = playbook.execute()
-        finally:
-            control.prove_ended()
-        result, message = control.reason or playbook.judge(code)
-        ledger.append({"event": "run_end", "status": result, "message": message})
-        with contextlib.suppress(OSError):
-            ledger.sync()
-        return result, message
+        ledger.append(what)
+        ledger.sync()
     finally:
         ledger.close()
 

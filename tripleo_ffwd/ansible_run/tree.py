@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from tripleo_ffwd.exceptions import InvalidInput
-from tripleo_ffwd.model import UNSELECTED_GROUP, RunSpec
+from tripleo_ffwd.model import NOTHING_LEFT, UNSELECTED_GROUP, RunSpec
 
 INVENTORY = "inventory.yaml"
 MANIFEST = "manifest.json"
@@ -68,6 +68,13 @@ class Tree:
             dataclasses.replace(stage, hosts=tuple(host for host in stage.hosts if host not in left_out))
             for stage in self.stages.get(spec.playbook, ())
         )
+
+    def done_before(self, spec: RunSpec) -> frozenset[str]:
+        """Return the stages that were finished before a run that goes on where another has stopped."""
+        names = [stage.id for stage in self.stages.get(spec.playbook, ())]
+        if spec.first_stage == NOTHING_LEFT:
+            return frozenset(names)
+        return frozenset(names[: names.index(spec.first_stage)] if spec.first_stage in names else ())
 
 
 def load(path: Path) -> Tree:

@@ -1,4 +1,4 @@
-"""`tripleo-ffwd run list|show|cancel|fence`: the runs of this machine's work_dir, without Mistral."""
+"""`tripleo-ffwd run list|show|pause|cancel|fence`: the runs of this machine's work_dir, without Mistral."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tripleo_ffwd.cli.supervisord import add_work_dir, work_dir
 from tripleo_ffwd.exceptions import InvalidInput
 from tripleo_ffwd.model import RunStatus
 
-COLOURS = {"live": "cyan", "unknown": "yellow", "interrupted": "red", "successful": "green"}
+COLOURS = {"live": "cyan", "unknown": "yellow", "paused": "yellow", "interrupted": "red", "successful": "green"}
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -27,10 +27,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     listing.add_argument("--plan", help="only those of this plan")
     for name, text, func in (
         ("show", "where a run stands", show),
-        ("cancel", "end a run and all its processes", cancel),
+        ("pause", "end a run where its next stage begins; resume goes on there", pause),
+        ("cancel", "start no more tasks, let those under way end, and end the run", cancel),
         ("fence", "record that a run's machine is off and stays off", fence),
     ):
         _add(verbs, name, text, func).add_argument("run_id", metavar="RUN_ID", help="as `run list` shows it")
+    verbs.choices["cancel"].add_argument("--now", action="store_true", help="kill the tasks under way at once")
+    verbs.choices["pause"].add_argument("--undo", action="store_true", help="take back a pause that is still to come")
+    verbs.choices["pause"].add_argument(
+        "--wait", type=float, default=0.0, metavar="SECONDS", help="how long to wait for it (0)"
+    )
     verbs.choices["cancel"].add_argument(
         "--wait", type=float, default=30.0, metavar="SECONDS", help="how long to wait for its end (30)"
     )
@@ -96,10 +102,19 @@ def show(args: argparse.Namespace) -> int:
     return _print(runs.status(_run_dir(args)), args)
 
 
+def pause(args: argparse.Namespace) -> int:
+    """Ask one run to end at its next stage, or take that back."""
+    status = runs.unpause(_run_dir(args)) if args.undo else runs.pause(_run_dir(args), wait=args.wait)
+    _print(status, args)
+    return 0
+
+
 def cancel(args: argparse.Namespace) -> int:
     """End one run; exit code 1 when it has not settled in time."""
-    status = runs.cancel(_run_dir(args), wait=args.wait)
+    status = runs.cancel(_run_dir(args), now=args.now, wait=args.wait)
     _print(status, args)
+    if not status.settled and not args.json:
+        print("It ends when the tasks under way have; `tripleo-ffwd run cancel --now` cuts them off.")
     return 0 if status.settled else 1
 
 
@@ -145,6 +160,11 @@ def _describe(status: RunStatus) -> None:
             table.add_row(f"[bold]{name}[/]", value)
     console = _console()
     console.print(table)
+    if status.running:
+        running = Table("host", "stage", "under way" if not status.settled else "cut off, may have run", box=None)
+        for one in status.running:
+            running.add_row(one.host, one.stage, one.task)
+        console.print(running)
     if status.failed:
         failed = Table("host", "stage", "task", "message", box=None)
         for task in status.failed:

@@ -255,7 +255,7 @@ def _cancel_runs(site: Site) -> list[str]:
 
     for run in runs.list_runs(site.work):
         if not run.settled:
-            runs.cancel(Path(run.run_dir), wait=30)
+            runs.cancel(Path(run.run_dir), now=True, wait=30)
     return [run.run_id for run in runs.list_runs(site.work) if not run.settled]
 
 

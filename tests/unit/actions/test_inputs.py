@@ -23,7 +23,7 @@ from tripleo_ffwd.exceptions import InvalidInput
         ("skip_tags", ["a"], "skip_tags must be a text"),
         ("templates", 5, "templates must be a text, not 5"),
         ("extra_vars", "a=b", "extra_vars must be an object"),
-        ("resume", True, "resume is not there in this version"),
+        ("resume", "yes", "resume must be true or false, not 'yes'"),
     ],
 )
 def test_a_wrong_value_is_named(name, value, told):

@@ -54,8 +54,11 @@ def test_host_keys_are_unchecked_only_by_choice(tmp_path: Path) -> None:
 def test_variables_go_by_file(tmp_path: Path) -> None:
     run = RunDir(tmp_path)
     run.extra_vars.write_text('{"password": "swordfish"}')
-    options = command.options(run, spec(tmp_path, extra_vars_file="/my vars.yaml", check=True))
-    assert shlex.split(options) == ["-e", f"@{run.extra_vars}", "-e", "@/my vars.yaml", "--check"]
+    given = spec(tmp_path, extra_vars_file="/my vars.yaml", check=True, skip_tags="slow", forks=7, verbosity=2)
+    assert command.ansible_playbook(run, given, ["/inv"]) == [
+        *("ansible-playbook", "-i", "/inv", "--forks", "7", "--skip-tags", "slow"),
+        *("-e", f"@{run.extra_vars}", "-e", "@/my vars.yaml", "--check", "-vv", "p.yaml"),
+    ]
 
 
 @pytest.mark.parametrize(("uid", "manager"), [(0, "--system"), (42430, "--user")])

@@ -28,7 +28,7 @@ def test_records_after_a_torn_line_of_a_former_writer_are_read(tmp_path: Path) -
 def test_long_texts_are_cut_and_every_record_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "ledger.jsonl"
     writer = Ledger(path)
-    writer.append({"event": "task_end", "message": "a\n" * 5000})
+    writer.append({"event": "run_end", "message": "a\n" * 5000})
     assert path.read_bytes().count(b"\n") == 1
     assert len(path.read_bytes()) < 1500
     assert path.stat().st_mode & 0o777 == 0o600
@@ -37,13 +37,40 @@ def test_long_texts_are_cut_and_every_record_is_one_line(tmp_path: Path) -> None
 def test_full_ledger_still_takes_stages_and_failures(tmp_path: Path) -> None:
     path = tmp_path / "ledger.jsonl"
     writer = Ledger(path, limit=200)
+    writer.append({"event": "play_start", "play": "s"})
     for number in range(50):
-        writer.append({"event": "task_end", "status": "ok", "task": f"task {number}"})
-    writer.append({"event": "task_end", "status": "failed", "task": "the one"})
-    writer.append({"event": "stage_end", "stage": "s"})
-    events = [(record["event"], record.get("task")) for record in ledger.read(path)]
-    assert events[-3:] == [("limit", None), ("task_end", "the one"), ("stage_end", None)]
-    assert len(events) < 10
+        writer.append_start(number, "ctl-0")
+        writer.append_end(number, "ctl-0", "ok")
+    writer.append_end(50, "ctl-0", "failed", "no space")
+    writer.append({"event": "run_end"})
+    records = list(ledger.read(path))
+    assert [record["event"] for record in records[-3:]] == ["limit", "task_end", "run_end"]
+    assert (records[-2]["status"], records[-2]["message"]) == ("failed", "no space")
+    assert len(records) < 15
+
+
+def test_task_on_a_host_is_read_with_all_that_was_said_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    writer = Ledger(path)
+    writer.append({"event": "ansible_start"})
+    writer.append({"event": "play_start", "play": "ocata/step1/Controller/all"})
+    writer.append({"event": "task", "number": 7, "task": "stop the database"})
+    writer.append_start(7, "ctl-0")
+    writer.append_end(7, "ctl-0", "changed")
+    started, ended = list(ledger.read(path))[-2:]
+    of = {"stage": "ocata/step1/Controller/all", "task": "stop the database", "task_id": 7, "host": "ctl-0"}
+    assert {**started, "t": ""} == {"t": "", "event": "task_start", **of}
+    told = {"event": "task_end", **of, "status": "changed", "changed": True, "seconds": ended["seconds"]}
+    assert {**ended, "t": ""} == {"t": "", **told}
+    assert 0 <= ended["seconds"] < 5 and ended["t"].startswith("20") and ended["t"].endswith("+00:00")
+
+
+def test_task_on_a_host_takes_less_than_a_hundred_bytes(tmp_path: Path) -> None:
+    writer = Ledger(tmp_path / "ledger.jsonl")
+    for number in range(1000):
+        writer.append_start(number, "overcloud-controller-0")
+        writer.append_end(number, "overcloud-controller-0", "changed")
+    assert (tmp_path / "ledger.jsonl").stat().st_size < 100 * 1000
 
 
 def test_missing_ledger_is_empty(tmp_path: Path) -> None:

@@ -1,8 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from tripleo_ffwd.ansible_run.redaction import redactor
+from tripleo_ffwd.ansible_run.inside.words import masker
+from tripleo_ffwd.ansible_run.redaction import secrets
+
+
+def redactor(extra_vars: dict[str, Any], path: str = "", tree: Path | None = None) -> Callable[[str], str]:
+    return masker(secrets(extra_vars, path, tree))
 
 
 def test_values_of_extra_variables_are_masked_wherever_they_are(tmp_path: Path) -> None:

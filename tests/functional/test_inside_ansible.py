@@ -1,0 +1,138 @@
+"""Our callback plugin in a real Ansible, the newest and 2.16: what it records, keeps, restores, and where it stops."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ansible_lab import Trees, command, play, spec_of
+
+from tripleo_ffwd.ansible_run import command as calling
+from tripleo_ffwd.ansible_run import ledger, pinning
+from tripleo_ffwd.ansible_run.inside import variables
+from tripleo_ffwd.ansible_run.inside.recording import STOPPED
+from tripleo_ffwd.ansible_run.rundir import RunDir
+from tripleo_ffwd.ansible_run.tree import load
+from tripleo_ffwd.model import RunSpec
+
+ONE, TWO = "-/step1/Controller/all", "-/step2/Controller/all"
+OTHER = os.environ.get("FFWD_TEST_ANSIBLE_PLAYBOOK", "")
+
+
+class Inside:
+    """Runs of one playbook without a supervisor."""
+
+    def __init__(self, root: Path, program: str) -> None:
+        self.root = root
+        self.program = program
+        self.count = 0
+
+    def go(self, spec: RunSpec, **files: bytes) -> tuple[RunDir, int, str]:
+        """Run it in a new run directory with some files; return the directory, exit code and output."""
+        self.count += 1
+        run = RunDir(self.root / "runs" / f"run{self.count}")
+        run.path.mkdir(parents=True)
+        for name, content in files.items():
+            (run.path / name.replace("_", ".")).write_bytes(content)
+        tree = load(Path(spec.tree))
+        pinned = pinning.pin(run, spec, tree)
+        inventories = calling.prepare(run, spec, tree)
+        calling.prepare_inside(run, spec, tree, ["swordfish"])
+        _, *words = calling.ansible_playbook(run, spec, inventories)
+        done = subprocess.run(
+            [self.program, *words],
+            cwd=pinned,
+            env=calling.ansible_environment(run, spec, "/tmp"),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return run, done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture(params=["ours", "2.16"])
+def inside(request: pytest.FixtureRequest, tmp_path: Path) -> Inside:
+    """With the program of this environment, or that of another which has nothing of this package."""
+    if request.param == "ours":
+        return Inside(tmp_path, str(Path(sys.prefix) / "bin" / "ansible-playbook"))
+    if not OTHER:
+        pytest.skip("FFWD_TEST_ANSIBLE_PLAYBOOK names no ansible-core 2.16")
+    return Inside(tmp_path, OTHER)
+
+
+def events(run: RunDir) -> list[str]:
+    return [str(record["event"]) for record in ledger.read(run.ledger)]
+
+
+def test_what_happens_is_recorded_before_and_after(inside: Inside, tmp_path: Path) -> None:
+    tasks = [command("true", "works"), {**command("echo swordfish >&2; false", "fails"), "ignore_errors": True}]
+    skipped = {**command("true", "is skipped"), "when": "false"}
+    run, code, output = inside.go(spec_of(Trees(tmp_path).make([play(ONE, "Controller", [*tasks, skipped])])))
+    assert code == 0, output
+    records = list(ledger.read(run.ledger))
+    first = [record["event"] for record in records[:5]]
+    assert first == ["ansible_start", "play_start", "task", "task_start", "task_start"]
+    ended = {(r["task"], r["host"]): r for r in records if r["event"] == "task_end"}
+    assert {key: record["status"] for key, record in ended.items()} == {
+        (task, host): status
+        for task, status in (("works", "changed"), ("fails", "ignored"), ("is skipped", "skipped"))
+        for host in ("ctl-0", "ctl-1")
+    }
+    assert ended["fails", "ctl-0"]["message"] == "non-zero return code: ********"
+    assert records[-1]["event"] == "stats"
+    assert "Failure using method" not in output and "Callback dispatch" not in output
+
+
+def test_variables_come_back_in_the_same_ansible(inside: Inside, tmp_path: Path) -> None:
+    setting = [
+        {"set_fact": {"facts": "{{ {'n': 1, 't': [true, none, 'x']} }}"}},
+        {"shell": r"printf '\173\173 1 + 1 \175\175'", "register": "raw"},
+        {"shell": "true", "register": "skipped", "when": "false"},
+        {"gather_facts": {"gather_subset": "!all"}},
+    ]
+    show = "{{ [facts, raw.stdout, raw.rc, skipped is skipped, ansible_facts.system] | to_json }}"
+    see = {"copy": {"content": show, "dest": f"{tmp_path}/{{{{ inventory_hostname }}}}"}}
+    tree = Trees(tmp_path).make([play(ONE, "Controller", setting), play(TWO, "Controller", [see])])
+    first, code, output = inside.go(spec_of(tree))
+    assert code == 0, output
+    before = (tmp_path / "ctl-0").read_text()
+    assert json.loads(before)[:3] == [{"n": 1, "t": [True, None, "x"]}, "{{ 1 + 1 }}", 0]
+    (tmp_path / "ctl-0").unlink()
+    spec = dataclasses.replace(spec_of(tree), first_stage=TWO, restore=ONE)
+    second, code, output = inside.go(spec, variables_bin=first.variables.read_bytes())
+    assert code == 0, output
+    assert (tmp_path / "ctl-0").read_text() == before
+    assert [kept.stage for kept in variables.index(second.variables)] == [ONE, TWO, TWO]
+
+
+def test_ansible_stops_before_the_next_task_and_before_the_next_stage(inside: Inside, tmp_path: Path) -> None:
+    ask = command(f"echo '{json.dumps({'at': 'stage'})}' > {tmp_path}/runs/run1/stop.json", "asks")
+    plays = [
+        play(ONE, "Controller", [ask, command("true", "then")]),
+        play(TWO, "Controller", [command("true", "never")]),
+    ]
+    spec = spec_of(Trees(tmp_path).make(plays))
+    run, code, output = inside.go(spec)
+    assert code == STOPPED, output
+    done = {record["task"] for record in ledger.read(run.ledger) if record["event"] == "task_end"}
+    assert done == {"asks", "then"}
+    assert [kept.stage for kept in variables.index(run.variables)] == [ONE]
+    run, code, output = inside.go(spec, stop_json=b'{"at": "task"}')
+    assert code == STOPPED, output
+    assert "task_start" not in events(run)
+
+
+def test_other_key_stops_the_run(inside: Inside, tmp_path: Path) -> None:
+    plays = [play(name, "Controller", [command("true")]) for name in (ONE, TWO)]
+    tree = Trees(tmp_path).make(plays)
+    first, _, _ = inside.go(spec_of(tree))
+    (tmp_path / "runs" / ".variables.key").unlink()
+    spec = dataclasses.replace(spec_of(tree), first_stage=TWO, restore=ONE)
+    run, code, _ = inside.go(spec, variables_bin=first.variables.read_bytes())
+    assert code == STOPPED
+    assert events(run) == ["ansible_start", "stopped"]

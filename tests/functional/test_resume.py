@@ -1,0 +1,309 @@
+"""Runs that go on where an earlier one stopped: what ran where, with which variables, and when it is refused."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_lab import (
+    PLAYBOOK,
+    Trees,
+    blocked,
+    command,
+    finish,
+    gate,
+    is_running,
+    play,
+    records,
+    run,
+    seal,
+    spec_of,
+    start,
+    supervisor_of,
+)
+from support import until
+
+from tripleo_ffwd.ansible_run import runs
+from tripleo_ffwd.exceptions import InvalidInput
+from tripleo_ffwd.model import RunStatus
+
+ONE, TWO, THREE = (f"-/step{number}/Controller/all" for number in (1, 2, 3))
+
+
+@pytest.fixture
+def trees(tmp_path: Path) -> Trees:
+    return Trees(tmp_path)
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Iterator[Path]:
+    work = tmp_path / "work"
+    yield work
+    for status in runs.list_runs(work):
+        runs.cancel(Path(status.run_dir), now=True, wait=20)
+        assert runs.leftovers(Path(status.run_dir)) == ()
+
+
+def stages(*tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A playbook of one stage for each list of tasks, with gates between them."""
+    plays = []
+    for name, found in zip((ONE, TWO, THREE), tasks, strict=False):
+        plays += [play(name, "Controller", found), gate(name, "Controller")]
+    return plays
+
+
+def note(path: Path, text: str) -> dict[str, Any]:
+    """A task that adds a line to a file of its host."""
+    return command(f"echo {text} >> {path}/{{{{ inventory_hostname }}}}", f"note {text}")
+
+
+def lines(path: Path, host: str) -> list[str]:
+    return (path / host).read_text().split()
+
+
+def test_goes_on_at_the_stage_that_failed(trees: Trees, work: Path, tmp_path: Path) -> None:
+    switch = tmp_path / "mended"
+    fail = command(f"test {{{{ inventory_hostname }}}} = ctl-0 || test -e {switch}", "stop the database")
+    tree = trees.make(stages([note(tmp_path, "one")], [note(tmp_path, "two"), fail], [note(tmp_path, "three")]))
+    first = run(work, spec_of(tree))
+    assert (first.result, first.stages_done, first.failed[0].host) == ("failed", 1, "ctl-1")
+    switch.touch()
+    second = run(work, spec_of(tree, resume=True))
+    assert (second.result, second.stages_done, second.stages_total) == ("successful", 3, 3)
+    assert lines(tmp_path, "ctl-0") == lines(tmp_path, "ctl-1") == ["one", "two", "two", "three"]
+    assert {record["stage"] for record in records(second, event="task_start")} >= {TWO, THREE}
+    assert not records(second, event="task_start", stage=ONE)
+
+
+def test_without_resume_everything_begins_again(trees: Trees, work: Path, tmp_path: Path) -> None:
+    tree = trees.make(stages([note(tmp_path, "one")], [command(f"test -e {tmp_path}/mended")]))
+    assert run(work, spec_of(tree)).result == "failed"
+    (tmp_path / "mended").touch()
+    assert run(work, spec_of(tree)).result == "successful"
+    assert lines(tmp_path, "ctl-0") == ["one", "one"]
+
+
+VALUES = [
+    {
+        "name": "set",
+        "set_fact": {
+            "a_list": "{{ [1, 'b', {'c': none}] }}",
+            "a_number": "{{ 41 + 1 }}",
+            "braces": "{{ '{' ~ '{ no_such_variable }' ~ '}' }}",
+            "fact": "{{ inventory_hostname }}",
+        },
+    },
+    {"name": "register", "shell": "echo out-{{ inventory_hostname }}", "register": "shown"},
+    {"name": "skip", "shell": "true", "register": "skipped", "when": "false"},
+    {"name": "gather", "gather_facts": {"gather_subset": "!all"}},
+    {"name": "cached", "set_fact": {"kept": "as fact", "cacheable": True}},
+    {"name": "include", "include_vars": {"file": "more.yaml"}},
+]
+SEEN = (
+    "{{ [a_list, a_number is integer, fact, shown.stdout, shown.rc, skipped is skipped, ansible_facts.system, kept, "
+    "included, hostvars['ctl-0'].fact, braces] | to_json }}"
+)
+
+
+def test_variables_are_as_they_were_with_their_types(trees: Trees, work: Path, tmp_path: Path) -> None:
+    moment = "{{ (MENDED is file) | ternary('after', 'before') }}".replace("MENDED", f"'{tmp_path}/mended'")
+    see = {"name": "see", "copy": {"content": SEEN, "dest": f"{tmp_path}/{{{{ inventory_hostname }}}}-{moment}"}}
+    tree = trees.make(stages(VALUES, [see, command(f"test -e {tmp_path}/mended", "fail once")]))
+    (tree / "more.yaml").write_text("included: from a file\n")
+    first = run(work, spec_of(seal(tree)))
+    assert (first.result, first.failed[0].task) == ("failed", "fail once")
+    (tmp_path / "mended").touch()
+    second = run(work, spec_of(tree, resume=True))
+    assert second.result == "successful", second.message
+    for host in ("ctl-0", "ctl-1"):
+        before = (tmp_path / f"{host}-before").read_text()
+        assert before == (tmp_path / f"{host}-after").read_text()
+        assert f"out-{host}" in before and "from a file" in before and "{{ no_such_variable }}" in before
+
+
+def test_variables_are_those_before_the_stage_and_not_of_its_middle(trees: Trees, work: Path, tmp_path: Path) -> None:
+    count = {"name": "count", "set_fact": {"counted": "{{ (counted | default(0) | int) + 1 }}"}}
+    show = note(tmp_path, "counted-{{ counted }}")
+    tree = trees.make(stages([count], [count, show, command(f"test -e {tmp_path}/mended")], [show]))
+    assert run(work, spec_of(tree)).result == "failed"
+    assert run(work, spec_of(tree, resume=True)).result == "failed"
+    (tmp_path / "mended").touch()
+    assert run(work, spec_of(tree, resume=True)).result == "successful"
+    assert lines(tmp_path, "ctl-0") == ["counted-2"] * 4
+
+
+def test_killed_supervisor_leaves_a_run_that_is_gone_on_with(trees: Trees, work: Path, tmp_path: Path) -> None:
+    waits = command(f"touch {tmp_path}/begun; test -e {tmp_path}/mended || cat {tmp_path}/never", "migrate")
+    os.mkfifo(tmp_path / "never")
+    tree = trees.make(stages([note(tmp_path, "one")], [waits, note(tmp_path, "two")]))
+    first, _ = start(work, spec_of(tree))
+    until("the task to begin", (tmp_path / "begun").exists)
+    pid = supervisor_of(first)
+    os.kill(pid, signal.SIGKILL)
+    until("the end of the supervisor", lambda: not is_running(pid))
+    dead = runs.status(Path(first.run_dir))
+    assert (dead.state, dead.stages_done) == ("interrupted", 1)
+    assert {(task.task, task.host) for task in dead.running} == {("migrate", "ctl-0"), ("migrate", "ctl-1")}
+    (tmp_path / "mended").touch()
+    second = run(work, spec_of(tree, resume=True))
+    assert second.result == "successful", second.message
+    assert lines(tmp_path, "ctl-1") == ["one", "two"]
+
+
+def test_pause_ends_at_the_next_stage_and_is_gone_on_with(trees: Trees, work: Path, tmp_path: Path) -> None:
+    told, go = tmp_path / "told", tmp_path / "go"
+    os.mkfifo(go)
+    waits = {**command(f"touch {told}; cat {go}", "wait"), "run_once": True}
+    tree = trees.make(stages([waits, note(tmp_path, "one")], [note(tmp_path, "two")]))
+    first, _ = start(work, spec_of(tree))
+    until("the task to begin", told.exists)
+    runs.pause(Path(first.run_dir), by="the operator")
+    until("the supervisor to have seen it", (Path(first.run_dir) / "stop.json").exists)
+    go.write_text("")
+    paused = finish(first)
+    assert (paused.state, paused.result, paused.message) == ("finished", "paused", "paused by the operator")
+    assert (paused.stages_done, paused.running) == (1, ())
+    assert lines(tmp_path, "ctl-0") == ["one"]
+    second = run(work, spec_of(tree, resume=True))
+    assert second.result == "successful"
+    assert lines(tmp_path, "ctl-0") == ["one", "two"]
+
+
+def test_pause_that_is_taken_back_does_nothing(trees: Trees, work: Path, tmp_path: Path) -> None:
+    told, go = tmp_path / "told", tmp_path / "go"
+    os.mkfifo(go)
+    waits = {**command(f"touch {told}; cat {go}", "wait"), "run_once": True}
+    tree = trees.make(stages([waits], [note(tmp_path, "two")]))
+    first, _ = start(work, spec_of(tree))
+    until("the task to begin", told.exists)
+    stop = Path(first.run_dir) / "stop.json"
+    runs.pause(Path(first.run_dir))
+    until("the supervisor to have seen it", stop.exists)
+    runs.unpause(Path(first.run_dir))
+    until("the supervisor to have seen it", lambda: not stop.exists())
+    go.write_text("")
+    assert finish(first).result == "successful"
+
+
+def test_cancel_lets_the_task_end_and_starts_no_other(trees: Trees, work: Path, tmp_path: Path) -> None:
+    told, go = tmp_path / "told", tmp_path / "go"
+    os.mkfifo(go)
+    waits = {**command(f"touch {told}; cat {go}; echo waited >> {tmp_path}/ctl-0", "wait"), "run_once": True}
+    tree = trees.make(stages([waits, note(tmp_path, "one")]))
+    first, _ = start(work, spec_of(tree))
+    until("the task to begin", told.exists)
+    runs.cancel(Path(first.run_dir), by="the operator")
+    until("the supervisor to have seen it", (Path(first.run_dir) / "stop.json").exists)
+    assert runs.status(Path(first.run_dir)).state == "live"
+    go.write_text("")
+    ended = finish(first)
+    assert (ended.result, ended.message, ended.running) == ("cancelled", "cancelled by the operator", ())
+    assert lines(tmp_path, "ctl-0") == ["waited"]
+
+
+def test_cancel_cuts_off_what_does_not_end_in_time_and_names_it(trees: Trees, work: Path, tmp_path: Path) -> None:
+    tree, told = blocked(trees, tmp_path)
+    first, _ = start(work, spec_of(tree), cancel_grace=1)
+    until("the task to begin", told.exists)
+    ended = runs.cancel(Path(first.run_dir), wait=30)
+    assert ended.result == "cancelled" and "cut off" in ended.message and "may have run" in ended.message
+    assert {task.host for task in ended.running} and ended.running_total == len(ended.running)
+    assert runs.leftovers(Path(first.run_dir)) == ()
+
+
+def test_successful_run_is_the_answer_to_resume(trees: Trees, work: Path, tmp_path: Path) -> None:
+    tree = trees.make(stages([note(tmp_path, "one")]))
+    first = run(work, spec_of(tree))
+    again, attached = start(work, spec_of(tree, resume=True))
+    assert (again.run_id, attached) == (first.run_id, True)
+    assert lines(tmp_path, "ctl-0") == ["one"]
+
+
+def failed_once(trees: Trees, work: Path, tmp_path: Path) -> tuple[Path, RunStatus]:
+    """A run whose second stage fails."""
+    tree = trees.make(stages([note(tmp_path, "one")], [command("false")]))
+    return tree, run(work, spec_of(tree))
+
+
+def test_changed_playbook_is_refused_and_named(trees: Trees, work: Path, tmp_path: Path) -> None:
+    tree, first = failed_once(trees, work, tmp_path)
+    other = tmp_path / "other"
+    shutil.copytree(tree, other)
+    (other / PLAYBOOK).write_text((tree / PLAYBOOK).read_text().replace("'false'", "'true'"))
+    manifest = other / "manifest.json"
+    manifest.write_text(manifest.read_text().replace("digest-1", "digest-2"))
+    seal(other)
+    with pytest.raises(InvalidInput, match=PLAYBOOK) as caught:
+        start(work, spec_of(other, resume=True))
+    assert first.run_id in str(caught.value) and "force_reason" in str(caught.value)
+    assert len(runs.list_runs(work)) == 1
+    forced = run(work, spec_of(other, resume=True, anyway="the mirror was wrong"))
+    assert forced.result == "successful"
+    assert lines(tmp_path, "ctl-0") == ["one"]
+
+
+def test_other_variables_are_refused(trees: Trees, work: Path, tmp_path: Path) -> None:
+    tree, _ = failed_once(trees, work, tmp_path)
+    with pytest.raises(InvalidInput, match="extra_vars"):
+        start(work, spec_of(tree, resume=True, extra_vars={"a": 1}))
+
+
+def test_lost_variables_are_refused_by_the_name_of_their_stage(trees: Trees, work: Path, tmp_path: Path) -> None:
+    tree, first = failed_once(trees, work, tmp_path)
+    (Path(first.run_dir) / "variables.bin").unlink()
+    with pytest.raises(InvalidInput, match=ONE):
+        start(work, spec_of(tree, resume=True))
+
+
+def test_changed_inventory_is_refused_by_the_name_of_its_task(trees: Trees, work: Path, tmp_path: Path) -> None:
+    add = {"name": "add a host", "add_host": {"name": "ctl-9", "groups": "extra"}}
+    tree = trees.make(stages([add], [command("false")]))
+    run(work, spec_of(tree))
+    with pytest.raises(InvalidInput, match="add a host"):
+        start(work, spec_of(tree, resume=True))
+
+
+def test_damaged_variables_stop_the_run_before_its_first_task(trees: Trees, work: Path, tmp_path: Path) -> None:
+    tree, first = failed_once(trees, work, tmp_path)
+    path = Path(first.run_dir) / "variables.bin"
+    data = bytearray(path.read_bytes())
+    data[data.index(b"\n") + 20] ^= 1  # of the first record
+    path.write_bytes(data)
+    second = run(work, spec_of(tree, resume=True))
+    assert second.result == "failed" and "can't be re" in second.message, second.message
+    assert not records(second, event="task_start")
+
+
+def test_process_that_lives_on_a_node_is_named_and_stops_the_run(trees: Trees, work: Path, tmp_path: Path) -> None:
+    tree, first = failed_once(trees, work, tmp_path)
+    left = subprocess.Popen(["sleep", "1000"], env={**os.environ, "FFWD_RUN_ID": first.run_id})
+    try:
+        second = run(work, spec_of(tree, resume=True, leftovers_wait=1))
+        assert second.result == "failed"
+        assert f"{left.pid} sleep 1000" in second.message
+        assert not records(second, event="task_start", stage=TWO)
+    finally:
+        left.kill()
+        left.wait()
+
+
+def test_secret_registers_are_nowhere_in_the_run(trees: Trees, work: Path, tmp_path: Path) -> None:
+    hidden = {"name": "hidden", "no_log": True, "shell": "echo sword''fish-77", "register": "secret"}
+    use = {
+        **command(f"echo {{{{ secret.stdout }}}} | wc -c >> {tmp_path}/{{{{ inventory_hostname }}}}"),
+        "no_log": True,
+    }
+    tree = trees.make(stages([hidden], [command(f"test -e {tmp_path}/mended"), use]))
+    first = run(work, spec_of(tree))
+    (tmp_path / "mended").touch()
+    second = run(work, spec_of(tree, resume=True))
+    assert (first.result, second.result) == ("failed", "successful")
+    assert lines(tmp_path, "ctl-0") == ["13"]
+    for path in work.rglob("*"):
+        assert not path.is_file() or b"swordfish-77" not in path.read_bytes(), path

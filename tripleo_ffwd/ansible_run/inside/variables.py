@@ -1,0 +1,183 @@
+"""What Ansible knows of its hosts by registering, setting and gathering, kept at the ends of stages; encrypted.
+
+A run that goes on later needs it as it was, types included: a record holds what has changed since the one before, as
+Python's own serialisation of Ansible's own objects, compressed, encrypted and signed. The key lies in no run's
+directory, so that one shows nothing of what `no_log` hides, and nobody without the key can make Ansible load anything.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pickle
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+KEY_BYTES = 32
+_NONCE_BYTES = 12
+_TAG_BYTES = 16
+
+# What the three stores of Ansible's variable manager are called there, by what they hold.
+_STORES = {"facts": "_fact_cache", "set": "_nonpersistent_fact_cache", "included": "_vars_cache"}
+
+# store → host → variable → value
+Values = dict[str, dict[str, dict[str, Any]]]
+
+
+class Unreadable(Exception):
+    """Kept variables can't be read: another key, a damaged file, another Ansible."""
+
+
+def collect(manager: Any) -> Values:
+    """Return all that a variable manager knows of its hosts; raises AttributeError when it keeps it otherwise."""
+    found: Values = {}
+    for name, attribute in _STORES.items():
+        store = getattr(manager, attribute)
+        found[name] = {str(host): dict(store.get(host) or {}) for host in list(store.keys())}
+    return found
+
+
+def changes(before: Values, after: Values) -> tuple[Values, dict[str, dict[str, list[str]]]]:
+    """Return what is new or other in `after`, and the names that are gone; the same object is the same value."""
+    new: Values = {}
+    gone: dict[str, dict[str, list[str]]] = {}
+    for store, hosts in after.items():
+        known = before.get(store, {})
+        for host, values in hosts.items():
+            old = known.get(host, {})
+            fresh = {name: value for name, value in values.items() if name not in old or old[name] is not value}
+            if fresh:
+                new.setdefault(store, {})[host] = fresh
+            lost = [name for name in old if name not in values]
+            if lost:
+                gone.setdefault(store, {})[host] = lost
+        for host in known.keys() - hosts.keys():
+            gone.setdefault(store, {})[host] = list(known[host])
+    return new, gone
+
+
+class Keeper:
+    """Keeps the variables of one run; a single process writes them.
+
+    Args:
+        path: the file, made with mode 0600.
+        key: 32 bytes.
+        version: of ansible-core, whose objects they are.
+    """
+
+    def __init__(self, path: Path, key: bytes, version: str) -> None:
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._cipher = AESGCM(key)
+        self._version = version
+        self._known: Values = {}
+
+    def begin(self, manager: Any) -> None:
+        """Take what a variable manager knows now for what is kept already."""
+        self._known = collect(manager)
+
+    def keep(self, stage: str, manager: Any) -> None:
+        """Keep what has changed until the end of a stage, durably.
+
+        Raises:
+            OSError: it isn't there, or not whole.
+        """
+        now = collect(manager)
+        new, gone = changes(self._known, now)
+        data = zlib.compress(pickle.dumps({"new": new, "gone": gone}, protocol=4), 1)
+        size = len(data) + _NONCE_BYTES + _TAG_BYTES
+        head = json.dumps({"stage": stage, "version": self._version, "bytes": size}).encode() + b"\n"
+        nonce = os.urandom(_NONCE_BYTES)
+        view = memoryview(head + nonce + self._cipher.encrypt(nonce, data, head))
+        while view:
+            view = view[os.write(self._fd, view) :]
+        os.fdatasync(self._fd)
+        self._known = now
+
+
+@dataclasses.dataclass(frozen=True)
+class Kept:
+    """One record: the stage at whose end it was made, ansible-core's version, its head, and where its data lie."""
+
+    stage: str
+    version: str
+    head: bytes
+    start: int
+    end: int
+
+
+def index(path: Path) -> tuple[Kept, ...]:
+    """Return the whole records of a file in order, without what is in them; a missing file has none."""
+    found: list[Kept] = []
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return ()
+    with file:
+        total = os.fstat(file.fileno()).st_size
+        while head := file.readline():
+            try:
+                data = json.loads(head)
+                start, end = file.tell(), file.tell() + int(data["bytes"])
+                one = Kept(str(data["stage"]), str(data["version"]), head, start, end)
+            except (ValueError, TypeError, KeyError):
+                break
+            if end > total:
+                break  # a crash tore it
+            found.append(one)
+            file.seek(end)
+    return tuple(found)
+
+
+def up_to(found: Sequence[Kept], stage: str) -> Sequence[Kept]:
+    """Return the records up to the last one of a stage (each batch of a play with `serial` has one); () without one."""
+    last = max((number for number, kept in enumerate(found, 1) if kept.stage == stage), default=0)
+    return found[:last]
+
+
+def state_at(path: Path, key: bytes, stage: str) -> Values:
+    """Return what was known at the end of a stage, as far as it is in the file.
+
+    Raises:
+        Unreadable: another key, or a damaged file.
+    """
+    state: Values = {}
+    cipher = AESGCM(key)
+    with path.open("rb") as file:
+        for kept in up_to(index(path), stage):
+            file.seek(kept.start)
+            sealed = file.read(kept.end - kept.start)
+            try:
+                data = cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], kept.head)
+                apply(state, pickle.loads(zlib.decompress(data)))
+            except (InvalidTag, zlib.error, pickle.UnpicklingError, AttributeError, ImportError, EOFError) as error:
+                text = f"the variables of the end of {kept.stage} in {path} can't be read: {type(error).__name__}"
+                raise Unreadable(text) from error
+    return state
+
+
+def apply(state: Values, record: Mapping[str, Any]) -> None:
+    """Bring a state from the record before to this one."""
+    for store, hosts in record["gone"].items():
+        for host, names in hosts.items():
+            for name in names:
+                state.get(store, {}).get(host, {}).pop(name, None)
+    for store, hosts in record["new"].items():
+        for host, values in hosts.items():
+            state.setdefault(store, {}).setdefault(host, {}).update(values)
+
+
+def restore(state: Values, manager: Any) -> None:
+    """Give a variable manager what is in a state, each thing at its own precedence."""
+    for host, values in state.get("facts", {}).items():
+        manager.set_host_facts(host, values)
+    for host, values in state.get("set", {}).items():
+        manager.set_nonpersistent_facts(host, values)
+    for host, values in state.get("included", {}).items():
+        for name, value in values.items():
+            manager.set_host_variable(host, name, value)
