@@ -66,7 +66,7 @@ test-keystone: $(VENV)/.installed $(KEYSTONE)/.installed
 
 # Plans in a real Swift of one node: the tests that `test` runs on a stand-in, on the real one.
 test-swift: $(VENV)/.installed $(SWIFT)/.installed
-	FFWD_TEST_SWIFT=$(CURDIR)/$(SWIFT)/bin $(BIN)/python -m pytest tests/unit/plan/test_store.py tests/unit/plan/test_swift_plans.py $(PYTEST_ARGS)
+	FFWD_TEST_SWIFT=$(CURDIR)/$(SWIFT)/bin $(BIN)/python -m pytest tests/unit/plan/test_store.py tests/unit/plan/swift/test_plans.py $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

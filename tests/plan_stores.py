@@ -10,9 +10,9 @@ from oslo_config import cfg
 from swift_server import Account
 
 from tripleo_ffwd import config
-from tripleo_ffwd.plan import swift_account
 from tripleo_ffwd.plan.store import PlanStore
-from tripleo_ffwd.plan.swift_backend import SwiftBackend
+from tripleo_ffwd.plan.swift import account as swift_account
+from tripleo_ffwd.plan.swift.backend import SwiftBackend
 
 PREPARE = "environments/lifecycle/ffwd-upgrade-prepare.yaml"
 CONVERGE = "environments/lifecycle/ffwd-upgrade-converge.yaml"

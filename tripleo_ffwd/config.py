@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from oslo_config import cfg
+
+from tripleo_ffwd.exceptions import ConfigurationError
 
 GROUP = "ffwd"
 
@@ -181,10 +184,22 @@ def load_file(path: Path | None, environ: Mapping[str, str] | None = None) -> cf
     Args:
         path: the file; None for none.
         environ: variables of a command line, whose ``OS_AUTH_URL`` and the like stand in for what the file leaves open.
+
+    Raises:
+        ConfigurationError: the file can't be read, or has a value that its option does not take.
     """
     conf = cfg.ConfigOpts()
-    conf(args=[], project="tripleo-ffwd", default_config_files=[str(path)] if path else [])
-    loaded = load(conf)
+    try:
+        conf(args=[], project="tripleo-ffwd", default_config_files=[str(path)] if path else [])
+        loaded = load(conf)
+        for option in ALL:
+            # A value is looked at when it is asked for.
+            getattr(loaded, option.dest)
+    except cfg.Error as error:
+        told = re.sub(r" from LocationInfo\(.*?, detail='[^']*'\)", "", " ".join(str(error).split()))
+        raise ConfigurationError(
+            told, where=str(path), remedy="Correct the file; --work-dir goes without one"
+        ) from error
     for option, names in _ENVIRONMENT.items() if environ else ():
         value = next((environ[name] for name in names if environ and environ.get(name)), None)
         if value is not None:

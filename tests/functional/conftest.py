@@ -2,76 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
+import clouds
 import pytest
-from support import processes_naming, until
+from clouds import Cloud
 
-from tripleo_ffwd.ansible_run import runs
-from tripleo_ffwd.cli.register import workbooks
-from tripleo_ffwd.embedded import nodes, overcloud, undercloud
+from tripleo_ffwd.embedded import nodes, overcloud
 from tripleo_ffwd.embedded.site import Site, open_site
-from tripleo_ffwd.mistral import Mistral
-from tripleo_ffwd.model import RunStatus
-
-TERMINAL = ("SUCCESS", "ERROR", "CANCELLED")
-
-
-@dataclasses.dataclass(frozen=True)
-class Ended:
-    """A workflow execution that has ended."""
-
-    id: str
-    state: str
-    output: dict[str, Any]
-
-    @property
-    def message(self) -> str:
-        return str(self.output.get("message"))
-
-
-@dataclasses.dataclass(frozen=True)
-class Cloud:
-    """An undercloud as an operator sees it."""
-
-    site: Site
-    mistral: Mistral
-    work_dir: Path
-    heat_url: str
-
-    def start(self, workflow: str, **arguments: Any) -> str:
-        if workflow in ("prepare", "run", "upgrade", "converge"):
-            arguments.setdefault("poll_interval", 1)
-        return self.mistral.start(f"ffwd_upgrade.v1.{workflow}", arguments)
-
-    def wait(self, execution: str, timeout: float = 240) -> Ended:
-        def ended() -> Any:
-            found = self.mistral.execution(execution)
-            return found if found.state in TERMINAL else None
-
-        found = until(f"the end of execution {execution}", ended, timeout)
-        return Ended(execution, found.state, json.loads(found.output or "{}"))
-
-    def do(self, workflow: str, **arguments: Any) -> Ended:
-        return self.wait(self.start(workflow, **arguments))
-
-    def runs(self, plan: str = "overcloud") -> tuple[RunStatus, ...]:
-        return runs.list_runs(self.work_dir, plan)
-
-    def tasks(self, execution: str) -> dict[str, str]:
-        """Names of an execution's tasks and when each began, as `mistral task-list` shows them."""
-        return self.mistral.tasks(execution)
-
-    def went(self, execution: str, *sequence: str) -> bool:
-        """True when an execution had just the tasks of `sequence`, and those around a phase, in this order."""
-        around = {"acquire_lock", "check_phase", "compare_plan", "begin_phase", "check_nodes", "finish_phase"}
-        began = self.tasks(execution)
-        times = [began.get(name, "") for name in sequence]
-        return set(began) - around == set(sequence) and times == sorted(set(times))
 
 
 @pytest.fixture(scope="session")
@@ -80,19 +18,13 @@ def site(tmp_path_factory) -> Iterator[Site]:
     try:
         yield made
     finally:
-        undercloud.stop(made)
-        nodes.stop(made)
-        assert processes_naming(str(made.root)) == []
+        clouds.closed(made)
 
 
 @pytest.fixture(scope="session")
 def cloud(site) -> Cloud:
     """Mistral and Heat with the workbooks registered; no nodes, no stack yet."""
-    started = undercloud.start(site)
-    mistral = Mistral(started.mistral_url)
-    for definition in workbooks().values():
-        mistral.put_workbook(definition, exists=False)
-    return Cloud(site, mistral, started.work_dir, started.heat_url)
+    return clouds.opened(site)
 
 
 @pytest.fixture(scope="session")

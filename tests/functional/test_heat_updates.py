@@ -218,6 +218,24 @@ def test_what_is_too_deep_for_heat_is_refused_before_plan_or_stack_change(cloud,
     assert starts(client, "deep") == 0
 
 
+def test_all_that_is_wrong_with_a_plan_is_told_before_heat_is_called(cloud, client, tmp_path):
+    create(client, tmp_path, "wrong")
+    files = nested("zero")
+    files["overcloud.yaml"]["resources"]["More"] = {"type": "gone.yaml"}
+    (tmp_path / "mine.yaml").write_text(f"parameter_defaults:\n  PlantedPhrases: {SECRET}\nparameters:\n  Domian: a\n")
+    arguments = {"templates": str(write(tmp_path / "wrong", files)), "environments": [str(tmp_path / "mine.yaml")]}
+    for phase in ("prepare", "converge"):
+        ended = cloud.do(phase, plan="wrong", force_reason="a test without nodes", **arguments)
+        assert ended.state == "ERROR"
+        assert "There is no file gone.yaml" in ended.message and "overcloud.yaml, line " in ended.message
+        assert f"{tmp_path}/mine.yaml, line 2: No template has a parameter PlantedPhrases" in ended.message
+        assert f"{tmp_path}/mine.yaml, line 4: overcloud.yaml has no parameter Domian" in ended.message
+        assert SECRET not in ended.message
+        assert set(cloud.tasks(ended.id)).isdisjoint({"compare_plan", "begin_phase", "update_stack"})
+    assert PlanStore(cloud.work_dir).current_number("wrong") is None
+    assert starts(client, "wrong") == 0
+
+
 def test_requests_and_templates_that_are_too_big_name_the_option(client, tmp_path):
     big = bundle(tmp_path / "1", {**nested("one"), "nodes.yaml": {**HOT, "description": "x" * 600_000}})
     with pytest.raises(LimitExceeded, match=r"max_template_size"):

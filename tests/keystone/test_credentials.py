@@ -18,7 +18,7 @@ from tripleo_ffwd import config, heat
 from tripleo_ffwd.embedded import undercloud
 from tripleo_ffwd.embedded.site import open_site
 from tripleo_ffwd.exceptions import ConfigurationError
-from tripleo_ffwd.plan import swift_account
+from tripleo_ffwd.plan.swift import account as swift_account
 
 KEYSTONE = os.environ.get("FFWD_TEST_KEYSTONE", "")
 TOKEN_SECONDS = 5

@@ -101,7 +101,7 @@ class ComparePlanAction(FfwdAction):
         current = store.current(self.plan) if store.current_number(self.plan) is not None else None
         stack = selection.stack_name(caller, self.plan, self.stack)
         client = heat.connect(caller.conf, caller.security)
-        bundle = heat.build_bundle(new.template_path, new.environment_paths)
+        bundle = heat.bundle_of(new.path, self.owner, new.template_path, new.environment_paths)
         extent = heat.measure(bundle)
         heat.check_limits(client, extent)
         found = changes.compare(current, new)

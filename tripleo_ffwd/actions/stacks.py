@@ -51,7 +51,7 @@ class UpdateStackAction(FfwdAction):
         selection.check_no_live_run(caller, self.plan)
         version = store.version(self.plan, self.version) if self.version else store.current(self.plan)
         client = heat.connect(caller.conf, caller.security)
-        bundle = heat.build_bundle(version.template_path, version.environment_paths)
+        bundle = heat.bundle_of(version.path, self.owner, version.template_path, version.environment_paths)
         sent, again = self._record(caller, store, version)
         store.switch(self.plan, version.number)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 from collections.abc import Callable
@@ -13,9 +14,9 @@ from typing import Any
 from tripleo_ffwd import config
 from tripleo_ffwd.cli import plan_text
 from tripleo_ffwd.cli.supervisord import add_work_dir, work_dir
-from tripleo_ffwd.exceptions import InvalidInput
+from tripleo_ffwd.exceptions import ConfigurationError, InvalidInput
 from tripleo_ffwd.model import PHASES
-from tripleo_ffwd.plan import archives, changes, lock
+from tripleo_ffwd.plan import archives, arrangement, changes, lock
 from tripleo_ffwd.plan.sources import CONTAINER_PREFIX
 from tripleo_ffwd.plan.store import PlanStore, PlanVersion, open_store
 
@@ -25,7 +26,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "plan", help="the versions of plans: import, list, show, compare, restore and export them"
     )
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    verbs = parser.add_subparsers(dest="verb", metavar="import|list|show|diff|restore|export", required=True)
     make = _add(verbs, "import", "make templates and environments a plan's new current version", import_plan)
     make.add_argument("plan", metavar="PLAN", help="name of the plan; made when there is none")
     make.add_argument("source", metavar="SOURCE", help="directory or tarball of templates, or swift:CONTAINER")
@@ -65,8 +66,16 @@ def _add(
     parser = verbs.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
     add_work_dir(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(func=func)
+    parser.set_defaults(func=functools.partial(_run, func))
     return parser
+
+
+def _run(func: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
+    try:
+        return func(args)
+    except PermissionError as error:
+        remedy = "Run it as the user that Mistral's executor runs as, whose the work directory is, or as root"
+        raise ConfigurationError("Permission denied", where=str(error.filename), remedy=remedy) from error
 
 
 def _add_version(parser: argparse.ArgumentParser) -> None:
@@ -123,11 +132,14 @@ def show(args: argparse.Namespace) -> int:
     current = version.number == store.current_number(args.plan)
     foreign = store.foreign(args.plan) if current else ()
     holder = lock.holder(store.backend, args.plan)
+    warnings = arrangement.read_warnings(version.files_dir)
     if args.json:
         held = {"execution": holder.execution, "phase": holder.phase, "since": holder.since} if holder else None
-        _print(_json(version, current=current) | {"changed_by_others": list(foreign), "held_by": held})
+        more = {"changed_by_others": list(foreign), "held_by": held, "warnings": warnings}
+        _print(_json(version, current=current) | more)
     else:
         plan_text.print_version(version, current, foreign, f"{holder.execution} ({holder.phase})" if holder else "")
+        plan_text.print_warnings(warnings)
     return 0
 
 
@@ -193,9 +205,10 @@ def _told(args: argparse.Namespace, version: PlanVersion, what: str) -> int:
     if args.json:
         _print(_json(version, current=True))
     else:
-        many = len(version.environments)
-        named = f"{many} environment{'' if many == 1 else 's'}"
-        print(f"{what} {version.files} files, {named}, digest {version.digest[:12]}")
+        named = plan_text.count(len(version.environments), "environment")
+        many = len(arrangement.read_warnings(version.files_dir))
+        hint = f"; {plan_text.count(many, 'warning')}, see `tripleo-ffwd plan show {version.plan}`" if many else ""
+        print(f"{what} {version.files} files, {named}, digest {version.digest[:12]}{hint}")
     return 0
 
 

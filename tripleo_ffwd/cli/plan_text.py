@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from tripleo_ffwd.plan.masking import MASK
+from tripleo_ffwd.plan.problems import Problem
 from tripleo_ffwd.plan.store import PlanVersion
 
 _WIDTH = 100
@@ -74,6 +76,19 @@ def print_version(version: PlanVersion, current: bool, foreign: Sequence[str], h
     _console().print(table)
 
 
+def print_warnings(warnings: Sequence[Mapping[str, str]]) -> None:
+    """Print what was found in a version and does no harm, one a line."""
+    if warnings:
+        print(f"\n{count(len(warnings), 'warning')}")
+    for warning in warnings:
+        print(f"  {Problem(**warning)}")
+
+
+def count(number: int, thing: str) -> str:
+    """Return ``1 thing`` or ``N things``."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def changes(found: Mapping[str, Any]) -> Iterator[str]:
     """Yield what `plan.changes.compare` found, line by line."""
     if found["equal"]:
@@ -112,30 +127,37 @@ def _order(before: Sequence[str], after: Sequence[str], changed: Sequence[str]) 
         yield f"> in another order: {', '.join(after)}"
 
 
-def _settings(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    names = sorted({name for kind in found.values() for name in kind})
+def _settings(found: Mapping[str, Any]) -> Iterator[str]:
+    names = sorted({name for kind in _SIGN for name in found[kind]})
+    covered = frozenset(found.get("covered", ()))
     for name in names:
         if name in found["changed"]:
-            yield from _changed(name, *found["changed"][name])
+            old, new = found["changed"][name]
+            yield from _changed(name, old, new, covered)
         else:
             kind = "added" if name in found["added"] else "removed"
             yield f"{_SIGN[kind]} {name}: {_short(found[kind][name])}"
 
 
-def _changed(name: str, old: Any, new: Any) -> Iterator[str]:
-    """Yield what is different between two values: item by item, or key by key, where they have such."""
-    if isinstance(old, dict) and isinstance(new, dict) and old != new:
+def _changed(name: str, old: Any, new: Any, covered: Collection[str]) -> Iterator[str]:
+    """Yield what is different between two values: item by item, or key by key, where they have such.
+
+    Names in `covered` are different, whatever is shown of them.
+    """
+    below = sorted(one for one in covered if one.startswith((f"{name}.", f"{name}[")))
+    if isinstance(old, dict) and isinstance(new, dict) and (old != new or below):
         yield f"~ {name}"
-        parts = [
-            (f"{name}.{key}", old.get(key), new.get(key)) for key in {**old, **new} if old.get(key) != new.get(key)
-        ]
-        for part in parts:
-            yield from (f"    {line}" for line in _changed(*part))
-    elif isinstance(old, list) and isinstance(new, list) and [*old] != [*new]:
+        for key in sorted({**old, **new}):
+            part = f"{name}.{key}"
+            hidden = any(one == part or one.startswith((f"{part}.", f"{part}[")) for one in below)
+            if hidden or old.get(key) != new.get(key):
+                yield from (f"    {line}" for line in _changed(part, old.get(key), new.get(key), covered))
+    elif isinstance(old, list) and isinstance(new, list) and (old != new or below):
         gone, more = ([item for item in one if item not in other] for one, other in ((old, new), (new, old)))
-        yield f"~ {name}{'' if gone or more else ': in another order'}"
+        yield f"~ {name}{'' if gone or more or below else ': in another order'}"
         yield from (f"    - {_short(item)}" for item in gone)
         yield from (f"    + {_short(item)}" for item in more)
+        yield from (f"    ~ {one}: {MASK} (changed)" for one in below)
     else:
         yield f"~ {name}: {_short(old)} → {_short(new)}" if old != new else f"~ {name}: {_short(new)} (changed)"
 

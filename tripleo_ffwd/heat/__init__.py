@@ -7,6 +7,7 @@ from tripleo_ffwd.heat.bundling import build_bundle
 from tripleo_ffwd.heat.connection import HeatClient, connect
 from tripleo_ffwd.heat.deployments import fetch_deployments
 from tripleo_ffwd.heat.extent import measure
+from tripleo_ffwd.heat.kept_bundles import bundle_of
 from tripleo_ffwd.heat.limits import check_limits
 from tripleo_ffwd.heat.parameters import get_parameters
 from tripleo_ffwd.heat.previewing import preview
@@ -19,6 +20,7 @@ __all__ = [
     "HeatClient",
     "StackStatus",
     "build_bundle",
+    "bundle_of",
     "cancel",
     "check_limits",
     "connect",

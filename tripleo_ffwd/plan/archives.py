@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tripleo_ffwd.exceptions import WriteRefused
-from tripleo_ffwd.files import sync_dir, write_atomic
+from tripleo_ffwd.files import make_private_dir, sync_dir, write_atomic
 from tripleo_ffwd.plan import sources, tree, tripleo_files
 from tripleo_ffwd.plan.version import PlanVersion
 
@@ -65,6 +65,7 @@ def export(version: PlanVersion, target: Path) -> int:
 def _write_directory(contents: Mapping[str, bytes], target: Path) -> None:
     staging = None
     try:
+        make_private_dir(target.parent)
         staging = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
         for name, data in contents.items():
             (staging / name).parent.mkdir(parents=True, exist_ok=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tripleo_ffwd.exceptions import ConfigurationError
-from tripleo_ffwd.plan import swift_account
 from tripleo_ffwd.plan.directory_backend import DirectoryBackend
-from tripleo_ffwd.plan.swift_backend import SwiftBackend
+from tripleo_ffwd.plan.swift import account as swift_account
+from tripleo_ffwd.plan.swift.backend import SwiftBackend
 from tripleo_ffwd.plan.version import PlanVersion
 
 DIRECTORY, SWIFT = "directory", "swift"

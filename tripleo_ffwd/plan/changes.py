@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from tripleo_ffwd.plan import effective, masking, tree
@@ -27,7 +27,8 @@ def compare(old: PlanVersion | None, new: PlanVersion) -> dict[str, Any]:
         ``equal``; ``old``, ``new``: the versions' numbers, old is None when there was none; ``templates``: ``{added,
         removed, changed}``, names of all files but the environments; ``environments``: ``{before, after, changed}``,
         names in order; ``parameters``: ``{added: {name: value}, removed: {name: value}, changed: {name: [old,
-        new]}}``; ``types``: the same of the resource registry.
+        new]}, covered: [names]}``, covered: what changed and is covered on both sides, ``Parameter.key[0].key``;
+        ``types``: added, removed and changed of the resource registry.
     """
     sides = [_Side(old), _Side(new)]
     hidden = sides[0].hidden | sides[1].hidden
@@ -41,9 +42,7 @@ def compare(old: PlanVersion | None, new: PlanVersion) -> dict[str, Any]:
             "after": list(after.environments),
             "changed": [name for name in files["changed"] if name in environments],
         },
-        "parameters": _settings(
-            before.parameters, after.parameters, lambda name, value: masking.masked(name, value, hidden)
-        ),
+        "parameters": _parameters(before.parameters, after.parameters, hidden),
         "types": _settings(before.types, after.types, lambda name, value: value),
     }
     order = before.environments == after.environments
@@ -102,6 +101,29 @@ def _names(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, lis
         "removed": sorted(set(before) - set(after)),
         "changed": sorted(name for name in set(before) & set(after) if before[name] != after[name]),
     }
+
+
+def _parameters(before: Mapping[str, Any], after: Mapping[str, Any], hidden: Collection[str]) -> dict[str, Any]:
+    found = _settings(before, after, lambda name, value: masking.masked(name, value, hidden))
+    covered: list[str] = []
+    for name, shown in found["changed"].items():
+        covered += _covered(name, (before[name], after[name]), shown)
+    return {**found, "covered": sorted(covered)}
+
+
+def _covered(name: str, values: Sequence[Any], shown: Sequence[Any]) -> Iterator[str]:
+    """Yield the innermost parts of a value that are different, and look the same now that secrets are covered."""
+    if values[0] == values[1]:
+        return
+    if all(isinstance(value, dict) for value in (*values, *shown)):
+        old, new = ({str(key): value for key, value in side.items()} for side in values)
+        for key in (key for key in old if key in new):
+            yield from _covered(f"{name}.{key}", (old[key], new[key]), [side[key] for side in shown])
+    elif all(isinstance(value, list) for value in (*values, *shown)) and len(values[0]) == len(values[1]):
+        for place, pair in enumerate(zip(*values, strict=True)):
+            yield from _covered(f"{name}[{place}]", pair, [side[place] for side in shown])
+    elif shown[0] == shown[1]:
+        yield name
 
 
 def _settings(

@@ -20,10 +20,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from tripleo_ffwd.exceptions import NotFound
-from tripleo_ffwd.files import read_json, sync_dir, write_json
-from tripleo_ffwd.plan import tree
-from tripleo_ffwd.plan.version import PlanVersion
+from tripleo_ffwd.files import sync_dir, write_json
+from tripleo_ffwd.plan import records, tree
+from tripleo_ffwd.plan.records import LOCK_REMEDY
+from tripleo_ffwd.plan.version import PlanVersion, absent, other_version
 
 _VERSION_NAME = re.compile(r"[0-9]{6,}\Z")
 
@@ -65,16 +65,14 @@ class DirectoryBackend:
 
         Raises:
             NotFound: there is none of that number.
+            InvalidInput: its record is damaged.
         """
         path = self._path(plan, number)
-        record: dict[str, Any] | None = read_json(path / "plan.json")
-        if record is None:
-            raise NotFound(
-                f"Plan {plan} has no version {number}",
-                where=self.where,
-                remedy=f"See `tripleo-ffwd plan list {plan}`; prepare with `templates` makes one",
-            )
-        return PlanVersion.of_record(record, path)
+        remedy = other_version(plan, self.numbers(plan))
+        found = records.read(path / "plan.json", lambda record: PlanVersion.of_record(record, path), remedy)
+        if found is None:
+            raise absent(plan, self.where, number)
+        return found
 
     def fetch(self, version: PlanVersion) -> PlanVersion:
         """Return the version: its files are where they are."""
@@ -115,7 +113,7 @@ class DirectoryBackend:
 
     def read_lock(self, plan: str) -> tuple[int, dict[str, Any] | None]:
         """Return the plan's lock."""
-        return 0, read_json(self._lock(plan))
+        return 0, records.read(self._lock(plan), records.mapping, LOCK_REMEDY)
 
     def write_lock(self, plan: str, seen: int, value: dict[str, Any] | None) -> bool:
         """Replace the lock; `lock.guarded` keeps others away."""

@@ -6,17 +6,17 @@ import dataclasses
 import os
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import yaml
 
+from tripleo_ffwd.plan import references
 from tripleo_ffwd.plan.lifecycle import TEMPLATES_OWN
 from tripleo_ffwd.plan.places import NotReadable, compose, line_of, parse
 from tripleo_ffwd.plan.problems import Problem
-from tripleo_ffwd.plan.shapes import NO_FILES, find_problems
+from tripleo_ffwd.plan.shapes import find_problems
 
 USER_ENVIRONMENTS = "user-environments"
 USER_FILES = "user-files"
@@ -54,8 +54,8 @@ def place(root: Path, source: Path | None, given: Sequence[Path | str]) -> Place
     names = []
     for position, item in enumerate(given, 1):
         path = Path(item)
-        if path.is_absolute() and source is not None and path.is_relative_to(source):
-            path = path.relative_to(source)
+        if path.is_absolute():
+            path = Path(importer.inside(Path(os.path.normpath(path))) or path)
         if path.is_absolute():
             name = importer.add(path, position)
         else:
@@ -108,6 +108,15 @@ class Importer:
         """Names of the files that were put into the plan, sorted."""
         return tuple(sorted(self._copied))
 
+    def inside(self, path: Path) -> str:
+        """Return the name in the plan of a file of the templates, told by where these are or where TripleO puts them.
+
+        Empty when it is none. A file of this machine in TripleO's place is meant itself.
+        """
+        places = (self._source, None if path.is_file() else references.DEFAULT_PLACE)
+        names = (path.relative_to(place).as_posix() for place in places if place and path.is_relative_to(place))
+        return next((name for name in names if (self._root / name).is_file()), "")
+
     def add(self, path: Path, position: int) -> str:
         """Copy environment number `position` and what it uses; return its name in the plan.
 
@@ -124,25 +133,12 @@ class Importer:
             found = [Problem("shape", str(error), str(path))]
         self.problems += found
         if not found:
-            self._place(name, self._adapted(data, path, name, _registry_references(node)), path)
+            self._place(name, self._adapted(data, path, name, references.registry_references(node)), path)
         return name
 
-    def _adapted(self, data: bytes, path: Path, name: str, references: Iterable[yaml.ScalarNode]) -> bytes:
+    def _adapted(self, data: bytes, path: Path, name: str, nodes: Iterable[yaml.ScalarNode]) -> bytes:
         """Return `data` with every reference pointing at the plan's copy of the file it names, which is made."""
-        changes = {}
-        for node in references:
-            target = self._locate(node, path)
-            if not target:
-                continue
-            wanted = quote(posixpath.relpath(target, posixpath.dirname(name)))
-            if posixpath.normpath(node.value) != wanted:
-                changes[node.start_mark.index] = (node.end_mark.index, wanted)
-        text = data.decode("utf-8")
-        for start, (end, wanted) in sorted(changes.items(), reverse=True):
-            properties = re.match(r"(?:[&!]\S*\s+)*", text[start:end])
-            kept = properties.group() if properties else ""
-            text = f'{text[:start]}{kept}"{wanted}"{text[end:]}'
-        return text.encode()
+        return references.renamed(data, name, nodes, lambda node: self._locate(node, path))
 
     def _locate(self, node: yaml.ScalarNode, path: Path) -> str:
         """Return the plan's name of a file that is referred to; empty when it can't be had."""
@@ -153,17 +149,16 @@ class Importer:
             self.problems.append(Problem("missing_file", f"{node.value} is not a local file", where, remedy))
             return ""
         target = Path(posixpath.normpath(path.parent / unquote(value)))
-        if self._source is not None and target.is_relative_to(self._source):
-            inside = target.relative_to(self._source).as_posix()
-            if (self._root / inside).is_file():
-                return inside
+        inside = self.inside(target)
+        if inside:
+            return inside
         name = f"{USER_FILES}{target.as_posix()}"
         if name not in self._copied:
             data = self._read(target, where)
             if data is None:
                 return ""
             self._copied[name] = data
-            self._place(name, self._adapted(data, target, name, _template_references(data)), target)
+            self._place(name, self._adapted(data, target, name, references.template_references(data)), target)
         return name
 
     def _place(self, name: str, data: bytes, path: Path) -> None:
@@ -185,47 +180,3 @@ class Importer:
             remedy = "Mend the path, or make the file readable"
             self.problems.append(Problem("missing_file", f"{path} can't be read: {error.strerror}", where, remedy))
             return None
-
-
-def _registry_references(node: yaml.Node | None) -> Iterator[yaml.ScalarNode]:
-    """Yield the file names in an environment's resource_registry, as Heat's client finds them."""
-    for key, registry in _items(node):
-        if key.value == "resource_registry":
-            yield from _mapped_files(registry)
-            for section, resources in _items(registry):
-                if section.value == "resources":
-                    for _, types in _items(resources):
-                        yield from _mapped_files(types)
-
-
-def _mapped_files(mapping: yaml.Node) -> Iterator[yaml.ScalarNode]:
-    for key, value in _items(mapping):
-        if not isinstance(value, yaml.ScalarNode) or value.tag.endswith(":null") or key.value in NO_FILES:
-            continue
-        if "::" not in value.value:
-            yield value
-
-
-def _template_references(data: bytes) -> Iterator[yaml.ScalarNode]:
-    """Yield the file names in a Heat template; nothing for any other file."""
-    try:
-        node = compose(data)
-    except NotReadable:
-        return
-    if any(key.value == "heat_template_version" for key, _ in _items(node)):
-        yield from _nested_references(node)
-
-
-def _nested_references(node: Any) -> Iterator[yaml.ScalarNode]:
-    if isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            yield from _nested_references(item)
-    for key, value in _items(node):
-        if not isinstance(value, yaml.ScalarNode):
-            yield from _nested_references(value)
-        elif key.value == "get_file" or (key.value == "type" and value.value.endswith((".yaml", ".template"))):
-            yield value
-
-
-def _items(node: Any) -> list[tuple[yaml.Node, yaml.Node]]:
-    return list(node.value) if isinstance(node, yaml.MappingNode) else []

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tripleo_ffwd.exceptions import InvalidTemplates
-from tripleo_ffwd.plan import tree
+from tripleo_ffwd.plan import references, tree
 from tripleo_ffwd.plan.arrangement import Previous, arrange
 from tripleo_ffwd.plan.environments import Placed, place
 from tripleo_ffwd.plan.rendering import render_tree
@@ -55,8 +55,9 @@ def fill(
     if not (root / TEMPLATE).is_file():
         where = source.name if source is not None else str(root)
         raise InvalidTemplates(
-            f"There is no {TEMPLATE}", where=where, remedy="Give the directory that has it as `templates`"
+            f"There is no {TEMPLATE}", where=where, remedy="Give the directory that has it, or overcloud.j2.yaml"
         )
+    references.make_relative(root, tree.list_files(root, skip=carried), source.directory if source else None)
     if given is None:
         placed = Placed(current.user_environments if current is not None else (), carried)
     else:
@@ -87,11 +88,13 @@ def _copy_templates(source: Path, root: Path) -> None:
     try:
         names = tree.list_files(source)
         if not names:
-            raise InvalidTemplates("The directory of the templates is empty", where=str(source))
+            remedy = "Give the directory that has overcloud.yaml or overcloud.j2.yaml"
+            raise InvalidTemplates("The directory of the templates is empty", where=str(source), remedy=remedy)
         tree.copy_files(source, root, names)
     except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
         raise InvalidTemplates(
-            f"The templates can't be read: {error.filename}: {error.strerror}",
-            where=str(source),
-            remedy="Give a directory that the executor's user can read, on the executor's machine",
+            f"The templates can't be read: {error.strerror}",
+            where=str(error.filename or source),
+            remedy="Give a directory, a tarball or swift:CONTAINER that this user can read here (for a phase: that "
+            "Mistral's executor can read on its machine)",
         ) from error

@@ -7,7 +7,7 @@ same phase again, which attaches to its own live run (invariant 4): ``ansible_ru
 The lock is where the plan is. Who shares a work directory is kept apart by a file lock in it while the lock is looked
 at and written. In Swift the lock is a log: to take it, to take it over and to give it back each append an entry, and
 only one can follow the entry that was looked at. So of two who take over from the same dead holder one succeeds, from
-whatever work directory; `swift_claims` says what Swift guarantees of that. The runs of a plan are those of the work
+whatever work directory; `swift.claims` says what Swift guarantees of that. The runs of a plan are those of the work
 directory.
 """
 
@@ -25,6 +25,7 @@ from filelock import FileLock, Timeout
 from tripleo_ffwd.exceptions import PlanLocked
 from tripleo_ffwd.files import make_private_dir
 from tripleo_ffwd.model import RunStatus
+from tripleo_ffwd.plan import records
 from tripleo_ffwd.plan.backends import Backend
 from tripleo_ffwd.plan.directory_backend import DirectoryBackend
 from tripleo_ffwd.plan.version import check_name
@@ -146,7 +147,12 @@ def check_owner(place: Place, plan: str, execution: str) -> None:
             remedy="Start the phase again instead of one of its tasks",
         )
     if current is not None and current.execution != execution:
-        raise _locked(plan, current, "which holds the plan")
+        after = (
+            ""
+            if execution
+            else ". The next phase takes the plan over from an execution that ended without giving it back"
+        )
+        raise _locked(plan, current, "which holds the plan", after)
 
 
 @contextmanager
@@ -181,7 +187,10 @@ def _backend(place: Place) -> Backend:
 
 def _look(backend: Backend, plan: str) -> tuple[int, Holder | None]:
     seen, data = backend.read_lock(plan)
-    return seen, Holder(**data) if data else None
+    try:
+        return seen, Holder(**data) if data is not None else None
+    except TypeError as error:
+        raise records.damaged(f"{backend.where}, the lock of plan {plan}", records.LOCK_REMEDY) from error
 
 
 def _overtaken(backend: Backend, plan: str, execution: str) -> Holder | None:
@@ -213,9 +222,9 @@ def _check_runs(plan: str, phase: str, runs: Sequence[RunStatus]) -> None:
             )
 
 
-def _locked(plan: str, current: Holder, how: str) -> PlanLocked:
+def _locked(plan: str, current: Holder, how: str, after: str = "") -> PlanLocked:
     return PlanLocked(
         f"Plan {plan} is in phase {current.phase} since {current.since} UTC by execution {current.execution}, {how}",
-        remedy="Wait until that execution has ended, or cancel it and its run",
+        remedy=f"Wait until that execution has ended, or cancel it and its run{after}",
         holder=current.execution,
     )

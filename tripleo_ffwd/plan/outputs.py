@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tripleo_ffwd.exceptions import NotFound
-from tripleo_ffwd.files import read_json, write_atomic
+from tripleo_ffwd.files import write_atomic
+from tripleo_ffwd.plan import records
 
 
 def save(work_dir: Path, outputs: Any) -> str:
@@ -28,8 +29,10 @@ def read(work_dir: Path, digest: str) -> Any:
 
     Raises:
         NotFound: nothing is stored under the digest.
+        InvalidInput: the file is damaged.
     """
-    value = read_json(_path(work_dir, digest)) if digest.isalnum() else None
+    remedy = "Remove it, and run the phase again: it queries the stack's outputs anew"
+    value = records.read(_path(work_dir, digest), lambda value: value, remedy) if digest.isalnum() else None
     if value is None:
         raise NotFound(
             f"No stack outputs are stored as {digest[:64]!r}",

@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from tripleo_ffwd.exceptions import OutOfTurn
-from tripleo_ffwd.files import read_json, write_json
+from tripleo_ffwd.files import write_json
 from tripleo_ffwd.model import PHASE_PLAYBOOKS
+from tripleo_ffwd.plan import records
 from tripleo_ffwd.plan.lock import guarded, records_dir
 
 STARTED, FINISHED = "started", "finished"
 
+_LOST = "Put it back from a backup. Without it no phase has been: each next one has to be forced, with a reason"
 REMEDY = "The order is prepare, run, upgrade on every node, converge. To go against it, give force_reason"
 
 
@@ -50,10 +52,15 @@ class PhaseRecord:
 
 
 def read_record(work_dir: Path, plan: str) -> PhaseRecord:
-    """Return the record of a plan; an empty one when nothing was recorded."""
-    data = read_json(records_dir(work_dir, plan) / "phases.json")
-    if not data:
-        return PhaseRecord()
+    """Return the record of a plan; an empty one when nothing was recorded.
+
+    Raises:
+        InvalidInput: it is damaged.
+    """
+    return records.read(records_dir(work_dir, plan) / "phases.json", _of_record, _LOST) or PhaseRecord()
+
+
+def _of_record(data: Mapping[str, Any]) -> PhaseRecord:
     return PhaseRecord(
         stack=data["stack"],
         prepare=data["prepare"],
@@ -168,8 +175,8 @@ def end(work_dir: Path, plan: str, phase: str, execution: str) -> None:
 
 def has_ended(work_dir: Path, plan: str, phase: str, execution: str) -> bool:
     """Return whether the last end that was recorded is that of this phase by this execution."""
-    found = read_json(records_dir(work_dir, plan) / "ended.json")
-    return bool(found == {"phase": phase, "execution": execution})
+    found = records.read(records_dir(work_dir, plan) / "ended.json", records.mapping, "Remove it")
+    return found == {"phase": phase, "execution": execution}
 
 
 def _earlier(first_playbook: str) -> tuple[str, ...]:

@@ -8,9 +8,7 @@ from typing import Any
 
 import yaml
 
-from tripleo_ffwd.plan.rendering import yaml_problem
-
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+from tripleo_ffwd.plan.rendering import load_yaml, yaml_problem
 
 
 class NotReadable(Exception):
@@ -24,7 +22,7 @@ def parse(data: bytes | str) -> Any:
         NotReadable: it is none.
     """
     try:
-        return yaml.load(_decoded(data), Loader=_LOADER)
+        return load_yaml(_decoded(data))
     except (yaml.YAMLError, ValueError) as error:
         told = yaml_problem(error) if isinstance(error, yaml.YAMLError) else "a value of a wrong form"
         raise NotReadable(f"The file is not YAML: {told}") from error

@@ -64,7 +64,7 @@ class Report:
             more = f"; and {len(found) - MAX_TOLD} more" if len(found) > MAX_TOLD else ""
             raise InvalidTemplates(
                 f"{len(found)} things are wrong in the plan: {'; '.join(map(str, found[:MAX_TOLD]))}{more}",
-                remedy="Mend them all, then run the phase again; neither the plan nor the stack was touched",
+                remedy="Mend them all, then try again; neither the plan nor the stack was touched",
                 problems=told,
             )
 

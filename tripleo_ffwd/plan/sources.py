@@ -101,7 +101,11 @@ def unpack_stream(content: Any, target: Path, where: str) -> None:
                     raise _refused(where, f"it has more than {MAX_FILES} members")
                 _write_member(archive, member, target, where)
     except _UNPACKING_ERRORS as error:
-        raise _refused(where, f"it is no tarball, or a damaged one: {error}") from error
+        raise InvalidTemplates(
+            f"It is no tarball, or a damaged one: {error}",
+            where=where,
+            remedy="Give a directory, or a tarball of the templates' plain files",
+        ) from error
 
 
 class _Bounded:

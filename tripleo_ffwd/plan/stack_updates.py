@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tripleo_ffwd.files import read_json, write_json
+from tripleo_ffwd.files import write_json
+from tripleo_ffwd.plan import records
 from tripleo_ffwd.plan.lock import records_dir
 
 _NAME = "stack_update.json"
@@ -43,8 +44,8 @@ class SentUpdate:
 
 def read(work_dir: Path, plan: str) -> SentUpdate | None:
     """Return the plan's last update of its stack, or None."""
-    data = read_json(records_dir(work_dir, plan) / _NAME)
-    return SentUpdate(**data) if data else None
+    remedy = "See that Heat updates no stack of the plan, then remove it"
+    return records.read(records_dir(work_dir, plan) / _NAME, lambda data: SentUpdate(**data), remedy)
 
 
 def write(work_dir: Path, plan: str, sent: SentUpdate) -> None:
@@ -54,7 +55,7 @@ def write(work_dir: Path, plan: str, sent: SentUpdate) -> None:
 
 def read_progress(work_dir: Path, plan: str, marker: str) -> Mapping[str, Any] | None:
     """Return the progress of the update that was stored last, while it is too early to ask Heat for it again."""
-    data = read_json(records_dir(work_dir, plan) / _PROGRESS)
+    data = records.read(records_dir(work_dir, plan) / _PROGRESS, records.mapping, "Remove it")
     if not data or data["marker"] != marker or not data["asked"] <= time.time() < data["until"]:
         return None
     found: Mapping[str, Any] = data["progress"]

@@ -24,7 +24,7 @@ from tripleo_ffwd.files import make_private_dir
 from tripleo_ffwd.plan import filling, sources, tree
 from tripleo_ffwd.plan.backends import Backend, open_places
 from tripleo_ffwd.plan.directory_backend import DirectoryBackend
-from tripleo_ffwd.plan.version import TEMPLATE, PlanVersion, check_name
+from tripleo_ffwd.plan.version import TEMPLATE, PlanVersion, absent, check_name, other_version
 
 __all__ = ["TEMPLATE", "PlanStore", "PlanVersion", "check_name", "open_store"]
 
@@ -89,9 +89,7 @@ class PlanStore:
         with self._locked(plan):
             current = self._settled(plan)
             if templates is None and current is None:
-                raise NotFound(
-                    f"Plan {plan} has no files yet", remedy="Give `templates`, the directory of the heat templates"
-                )
+                raise NotFound(f"Plan {plan} has no files yet", remedy="Give `templates`, where the heat templates are")
             with self._staging(plan) as staging, self._source(templates, staging) as source:
                 newest = self._newest(plan)
                 ahead = newest is not None and (current is None or newest.number != current.number)
@@ -116,10 +114,13 @@ class PlanStore:
         """
         check_name(plan)
         with self._locked(plan):
-            current = self._settled(plan)
-            old = self.backend.fetch(self.backend.read(plan, number))
+            current = self._settled(plan) if self._has_current(plan) else None
+            old = self.backend.fetch(self._read(plan, number))
             if current is not None and current.number == number:
-                raise InvalidInput(f"Version {number} of plan {plan} is the current one")
+                raise InvalidInput(
+                    f"Version {number} of plan {plan} is the current one",
+                    remedy=f"Choose an older one of `tripleo-ffwd plan list {plan}`",
+                )
             with self._staging(plan) as staging:
                 inner = _inner(staging)
                 tree.copy_files(old.files_dir, inner / "files", tree.list_files(old.files_dir))
@@ -160,11 +161,7 @@ class PlanStore:
         check_name(plan)
         number = self.backend.current(plan)
         if number is None:
-            raise NotFound(
-                f"Plan {plan} does not exist",
-                where=self.backend.where,
-                remedy="Run the phase prepare with `templates` first, or `tripleo-ffwd plan import`",
-            )
+            raise absent(plan, self.backend.where)
         return self.version(plan, number)
 
     def version(self, plan: str, number: int) -> PlanVersion:
@@ -174,7 +171,7 @@ class PlanStore:
             NotFound: there is no such version.
         """
         check_name(plan)
-        found = self.backend.read(plan, number)
+        found = self._read(plan, number)
         if found.files_dir.is_dir():
             return self.backend.fetch(found)
         with self._locked(plan):
@@ -208,7 +205,7 @@ class PlanStore:
         number = self.backend.current(plan)
         if number is None:
             return None
-        current = self.backend.fetch(self.backend.read(plan, number))
+        current = self.backend.fetch(self._read(plan, number))
         if number and not self.backend.foreign(plan):
             self.backend.switch(current)
             return current
@@ -220,6 +217,26 @@ class PlanStore:
         self.backend.switch(adopted)
         return self.backend.fetch(adopted)
 
+    def _read(self, plan: str, number: int) -> PlanVersion:
+        try:
+            return self.backend.read(plan, number)
+        except NotFound as error:
+            numbers, current = self.backend.numbers(plan), self.backend.current(plan)
+            if current is None and not numbers:
+                raise absent(plan, self.backend.where) from error
+            if number != current:
+                raise
+            what = f"Version {number} of plan {plan}, the current one, is gone"
+            raise NotFound(what, where=self.backend.where, remedy=other_version(plan, numbers)) from error
+
+    def _has_current(self, plan: str) -> bool:
+        """Return whether the current version can be read, or there is none; to restore another must go without."""
+        number = self.backend.current(plan)
+        try:
+            return not number or bool(self.backend.fetch(self.backend.read(plan, number)))
+        except (NotFound, InvalidInput):
+            return False
+
     def _newest(self, plan: str) -> PlanVersion | None:
         numbers = self.backend.numbers(plan)
         return self.backend.read(plan, numbers[-1]) if numbers else None
@@ -228,8 +245,10 @@ class PlanStore:
         numbers = self.backend.numbers(plan)
         current = self.backend.current(plan)
         for number in numbers[: max(0, len(numbers) - self._keep)]:
-            if number != current:
-                self.backend.remove(self.backend.read(plan, number))
+            # What is damaged stays until somebody has looked at it.
+            with contextlib.suppress(InvalidInput):
+                if number != current:
+                    self.backend.remove(self.backend.read(plan, number))
 
     @contextlib.contextmanager
     def _locked(self, plan: str) -> Iterator[None]:

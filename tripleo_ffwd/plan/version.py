@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tripleo_ffwd.exceptions import InvalidInput
+from tripleo_ffwd.exceptions import InvalidInput, NotFound
 
 TEMPLATE = "overcloud.yaml"
 _PLAN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}\Z")
@@ -80,6 +80,21 @@ class PlanVersion:
         known = {field.name for field in dataclasses.fields(cls)}
         lists = {key: tuple(record[key]) for key in _LISTS}
         return cls(**{key: value for key, value in {**record, **lists, "path": path}.items() if key in known})
+
+
+def absent(plan: str, where: str, number: int | None = None) -> NotFound:
+    """Return the error that says that a plan, or a version of one that is there, does not exist."""
+    if number is None:
+        remedy = "Make it with `tripleo-ffwd plan import`, or by the phase prepare with `templates`"
+        return NotFound(f"Plan {plan} does not exist", where=where, remedy=remedy)
+    remedy = f"See those that are kept with `tripleo-ffwd plan list {plan}`"
+    return NotFound(f"Plan {plan} has no version {number}", where=where, remedy=remedy)
+
+
+def other_version(plan: str, numbers: Iterable[int]) -> str:
+    """Return the remedy for a version that can't be used any more; `numbers` are those of the plan's versions."""
+    told = ", ".join(map(str, numbers))
+    return f"Make another one current with `tripleo-ffwd plan restore {plan} N`; the versions are {told or 'none'}"
 
 
 def check_name(plan: str) -> None:

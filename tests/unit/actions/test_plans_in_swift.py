@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from types import SimpleNamespace
 
 import pytest
@@ -49,3 +50,12 @@ def test_a_phase_locks_updates_and_releases_a_plan_in_swift(stub, tmp_path):
     assert run(AcquireLockAction("p", "prepare", "e-2")) == {"acquired": True, "holder": "e-2"}
     again = run(UpdatePlanAction("p", "prepare", "e-2", "swift:p"))
     assert again["environments"] == made["environments"]
+
+
+def test_the_templates_of_a_phase_may_be_a_tarball(stub, tmp_path):
+    templates = write(tmp_path / "templates", FILES)
+    with tarfile.open(tmp_path / "t.tar.gz", "w:gz") as archive:
+        archive.add(templates, "tripleo-heat-templates-8.4.1")
+    run(AcquireLockAction("p", "prepare", "e-1"))
+    packed = run(UpdatePlanAction("p", "prepare", "e-1", str(tmp_path / "t.tar.gz")))
+    assert run(UpdatePlanAction("p", "prepare", "e-1", str(templates))) == packed

@@ -59,7 +59,7 @@ def plan(request, capsys, tmp_path, monkeypatch):
     with swift_stub.serving() as stub:
         monkeypatch.setenv("OS_STORAGE_URL", stub.url)
         monkeypatch.setenv("OS_AUTH_TOKEN", stub.token)
-        config.write_text(f"[ffwd]\nwork_dir = {work}\nplan_backend = swift\nplan_versions_kept = 10\n")
+        config.write_text(f"[ffwd]\nwork_dir = {work}\nplan_backend = swift\n")
         yield Plan(capsys, ["--config-file", str(config)])
 
 
@@ -90,6 +90,27 @@ def test_from_import_to_restore(plan: Plan, templates: Path) -> None:
     told = plan("show", "overcloud", "--version", 2)
     assert f"{ENVIRONMENT} (yours)" in told and "ffwd-upgrade-prepare.yaml (of the phase)" in told
     assert "planted" not in told
+
+
+def test_the_number_of_versions_kept_is_an_option(plan: Plan, templates: Path) -> None:
+    config = Path(plan.where[1])
+    config.write_text(config.read_text() + "plan_versions_kept = 2\n")
+    for value in (1, 2, 3):
+        plan("import", "p", edit(templates, value), "-e", ENVIRONMENT)
+    assert [row["number"] for row in plan.json("list", "p")] == [2, 3]
+
+
+def test_show_tells_what_was_found_in_a_version(plan: Plan, templates: Path) -> None:
+    plan("import", "overcloud", edit(templates, 1), "-e", ENVIRONMENT)
+    told = plan("show", "overcloud")
+    assert f"{ENVIRONMENT}, line 1: No template has a parameter Docker: Heat passes over it" in told
+    (first, *_) = plan.json("show", "overcloud")["warnings"]
+    assert set(first) == {"kind", "what", "where", "remedy"} and first["where"] == f"{ENVIRONMENT}, line 1"
+    write(templates, {ENVIRONMENT: "{}\n"})
+    told = plan("import", "overcloud", templates, "-e", ENVIRONMENT)
+    assert told.endswith("; 2 warnings, see `tripleo-ffwd plan show overcloud`\n")
+    assert "warning" in plan("show", "overcloud", "--version", 1)
+    assert "stack keeps the parameter Docker" in plan("show", "overcloud")
 
 
 @pytest.mark.parametrize("name", ["out", "out.tar.gz"])

@@ -7,6 +7,7 @@ import json
 import pytest
 from plan_stores import CONVERGE, PREPARE, write
 
+from tripleo_ffwd.cli import plan_text
 from tripleo_ffwd.plan import changes, masking
 from tripleo_ffwd.plan.store import PlanStore
 
@@ -48,6 +49,7 @@ def test_parameters_and_types_are_compared_as_heat_gets_them(store, templates):
     )
     found = changes.compare(old, new)
     assert found["parameters"] == {
+        "covered": [],
         "added": {"New": [1]},
         "removed": {"Gone": 1},
         "changed": {"Map": [{"x": 1, "y": 2}, {"x": 3, "y": 2}]},
@@ -74,7 +76,7 @@ def test_another_phase_shows_what_its_environment_does(store, templates):
 def test_the_same_is_equal_and_the_first_version_adds_everything(store, templates):
     made = version(store, templates, dict.fromkeys(ENVIRONMENTS, "parameter_defaults: {One: 1}\n"))
     found = changes.compare(made, made)
-    assert found["equal"] and found["parameters"] == found["types"] == EMPTY
+    assert found["equal"] and found["parameters"] == {**EMPTY, "covered": []} and found["types"] == EMPTY
     found = changes.compare(None, made)
     assert not found["equal"] and found["old"] is None
     assert found["parameters"]["added"]["One"] == 1 and "overcloud.yaml" in found["templates"]["added"]
@@ -104,7 +106,39 @@ def test_secrets_are_named_and_their_values_nowhere(store, templates):
     shown = {"keystone::admin_token": masking.MASK, "nova::workers": 4, "deep": [{"key": masking.MASK}]}
     assert changed["ControllerExtraConfig"] == [shown, shown]
     assert changed["Url"] == [f"http://user:{masking.MASK}@host/"] * 2
+    assert found["parameters"]["covered"] == [
+        "AdminPassword",
+        "ControllerExtraConfig.deep[0].key",
+        "ControllerExtraConfig.keystone::admin_token",
+        "OddlyNamed",
+        "Text",
+        "Url",
+    ]
     assert "planted" not in json.dumps(changes.compare(None, new))
+
+
+def test_a_secret_within_a_value_is_told_beside_what_is_shown(store, templates):
+    def files(mark: str, more: str) -> dict[str, str]:
+        value = f"workers: {len(more)}, 'nova::db_password': {mark}, kept_key: same, lists: [{{key: {mark}}}, 2{more}]"
+        other = f"[{{key: {mark}}}, {{a: {mark}}}]"
+        return {
+            ENVIRONMENTS[0]: f"parameter_defaults:\n  Extra: {{{value}}}\n  Other: {other}\n",
+            ENVIRONMENTS[1]: "{}\n",
+        }
+
+    old, new = (version(store, templates, files(*one)) for one in (("planted-a", ""), ("planted-b", ", 3")))
+    told = "\n".join(plan_text.changes(changes.compare(old, new)))
+    assert told.partition("parameters\n")[2] == (
+        "~ Extra\n"
+        "    ~ Extra.lists\n"
+        "        + 3\n"
+        "    ~ Extra.nova::db_password: ****** (changed)\n"
+        "    ~ Extra.workers: 0 → 3\n"
+        "~ Other\n"
+        '    - {"a": "planted-a"}\n'
+        '    + {"a": "planted-b"}\n'
+        "    ~ Other[0].key: ****** (changed)"
+    )
 
 
 SECRETS = """

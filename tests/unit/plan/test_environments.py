@@ -121,3 +121,42 @@ def test_all_that_is_missing_around_the_operator_s_environments_is_told_at_once(
         f"{tmp_path}/three.yaml: The file is not",
         "environment 5: Environment no/such.yaml is not in the templates",
     ]
+
+
+PLACE = "/usr/share/openstack-tripleo-heat-templates"
+
+
+def test_the_place_where_tripleo_puts_the_templates_is_the_plan_s_top(make, templates, tmp_path):
+    """As in the templates' own nsx-config.yaml, and in network templates that operators keep at home."""
+    nic = "heat_template_version: queens\nresources:\n  R:\n    type: OS::Heat::SoftwareConfig\n    properties:\n"
+    nic += f"      config: {{get_file: {PLACE}/scripts/node.sh}} # {PLACE}/scripts\n"
+    shipped = f"resource_registry:\n  OS::TripleO::NodeUserData: {PLACE}/extraconfig/pre.yaml # kept\n"
+    write(templates, {"environments/nsx.yaml": shipped, "network/nic.yaml": nic})
+    home = f"resource_registry: {{OS::Own::Nic: nic.yaml, OS::Own::Shipped: 'file://{PLACE}/network/nic.yaml'}}\n"
+    write(tmp_path / "home", {"net.yaml": home, "nic.yaml": nic})
+    version = make("prepare", "environments/nsx.yaml", f"{PLACE}/environments/debug.yaml", tmp_path / "home/net.yaml")
+    assert version.user_environments[:2] == ("environments/nsx.yaml", "environments/debug.yaml")
+    found = heat.build_bundle(version.template_path, version.environment_paths)
+    types = found.environment["resource_registry"]
+    assert types["OS::TripleO::NodeUserData"] == "extraconfig/pre.yaml"
+    assert types["OS::Own::Shipped"] == "network/nic.yaml"
+    assert f"user-files{tmp_path}/home/nic.yaml" == types["OS::Own::Nic"]
+    assert found.files["scripts/node.sh"] == "#!/bin/sh\n"
+    assert (version.files_dir / "environments/nsx.yaml").read_text().endswith('"../extraconfig/pre.yaml" # kept\n')
+
+
+def test_what_the_templates_do_not_have_in_that_place_is_told_by_its_whole_name(make, templates):
+    missing = f"{PLACE}/gone.yaml"
+    write(templates, {"environments/nsx.yaml": f"resource_registry:\n  OS::Own::A: {missing}\n"})
+    with pytest.raises(InvalidTemplates, match=f"environments/nsx.yaml, line 2: {missing} is not in the plan"):
+        make("prepare", "environments/nsx.yaml")
+    with pytest.raises(InvalidTemplates, match=f"{missing} can't be read: No such file"):
+        make("prepare", missing)
+
+
+def test_templates_named_by_their_own_absolute_path_are_the_plan_s(make, templates):
+    own = f"resource_registry:\n  OS::Own::A: {templates}/extraconfig/pre.yaml\n"
+    write(templates, {"environments/own.yaml": own})
+    assert effective(make("prepare", "environments/own.yaml"))["resource_registry"]["OS::Own::A"] == (
+        "extraconfig/pre.yaml"
+    )

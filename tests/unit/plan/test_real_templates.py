@@ -87,6 +87,15 @@ def test_what_is_wrong_is_told_at_once_with_file_and_line(inputs, tmp_path):
     assert "did you mean NeutronBridgeMappings" in told[f"{wrong}, line 5"]
 
 
+def test_environments_of_the_templates_that_name_files_by_tripleo_s_own_place_are_taken(inputs, tmp_path):
+    names = ["environments/nsx-config.yaml", "ci/environments/network/multiple-nics/network-isolation-absolute.yaml"]
+    made = PlanStore(tmp_path / "work").create_version(
+        "overcloud", templates=inputs.templates, environments=[*inputs.environments, *names], phase="prepare"
+    )
+    files = {setting.value for setting in merged(made).types.values() if setting.origin in names}
+    assert "docker/services/neutron-plugin-nsx.yaml" in files and "network/ports/external.yaml" in files
+
+
 def test_templates_from_before_fast_forward_upgrades_pass_with_our_lifecycle_environment(tmp_path):
     try:
         templates = sdist.templates("7.0.18")

@@ -8,7 +8,7 @@
     <plan>-ffwd/versions/000001.json    what a version is; it is there from the moment that this object is
     <plan>-ffwd/files/<digest>.tar.gz   the files of a version: one object, so that none is ever there in part
     <plan>-ffwd/published.json  what was put into TripleO's container, and whether that is under way
-    <plan>-ffwd/lock/000001.json        the plan's lock, see `swift_claims`
+    <plan>-ffwd/lock/000001.json        the plan's lock, see `claims`
 
 Swift changes one object at a time. So what counts are single objects; TripleO's container is a copy of the current
 version, made file by file after the pointer was switched. A copy that broke off is finished by the next operation that
@@ -28,12 +28,12 @@ from pathlib import Path
 from typing import Any
 
 from tripleo_ffwd.exceptions import InvalidInput, NotFound, Unavailable
-from tripleo_ffwd.files import make_private_dir, read_json, write_json
-from tripleo_ffwd.plan import archives, filling, sources, tree, tripleo_files
-from tripleo_ffwd.plan.swift_account import SwiftAccount
-from tripleo_ffwd.plan.swift_claims import SETTLE, Claims
-from tripleo_ffwd.plan.swift_container import PlanContainer
-from tripleo_ffwd.plan.version import PlanVersion
+from tripleo_ffwd.files import make_private_dir, write_json
+from tripleo_ffwd.plan import archives, filling, records, sources, tree, tripleo_files
+from tripleo_ffwd.plan.swift.account import SwiftAccount
+from tripleo_ffwd.plan.swift.claims import SETTLE, Claims
+from tripleo_ffwd.plan.swift.container import PlanContainer
+from tripleo_ffwd.plan.version import PlanVersion, absent, other_version
 
 SUFFIX = "-ffwd"
 POINTER = "current.json"
@@ -47,7 +47,7 @@ class SwiftBackend:
     Args:
         work_dir: [ffwd] work_dir, for local copies: ``plans/<plan>/copies/<digest>/``.
         account: the account that has the containers.
-        settle: seconds that a claim waits for others who claim the same, see `swift_claims`.
+        settle: seconds that a claim waits for others who claim the same, see `claims`.
     """
 
     def __init__(self, work_dir: Path, account: SwiftAccount, *, settle: float = SETTLE) -> None:
@@ -92,12 +92,12 @@ class SwiftBackend:
             return self._read_container(plan)
         record = self._claims(plan, "versions").read(number)
         if record is None:
-            raise NotFound(
-                f"Plan {plan} has no version {number}",
-                where=self.where,
-                remedy=f"See `tripleo-ffwd plan list {plan}`; prepare with `templates` makes one",
-            )
-        return PlanVersion.of_record(record, self._copy(plan, str(record["digest"])))
+            raise absent(plan, self.where, number)
+        try:
+            return PlanVersion.of_record(record, self._copy(plan, str(record["digest"])))
+        except records.WRONG as error:
+            where = f"{self.where}, {_ours(plan)}/versions/{number:06d}.json"
+            raise records.damaged(where, other_version(plan, self.numbers(plan))) from error
 
     def fetch(self, version: PlanVersion) -> PlanVersion:
         """Return the version with its files in the local copy, made anew unless it is whole.
@@ -105,27 +105,22 @@ class SwiftBackend:
         A copy is not flushed to disk: what a power failure spoils has another digest, and comes from Swift again.
 
         Raises:
-            Unavailable: Swift has not what the version's digest says.
+            NotFound: Swift has lost the files.
+            InvalidInput: Swift has not what the version's digest says.
         """
         if version.number == 0 or self._is_whole(version):
             os.utime(version.path)
             return version
         name = _archive(version.digest)
         data = self.account.get(_ours(version.plan), name)
+        where = f"{self.where}, {_ours(version.plan)}/{name}"
         if data is None:
-            raise Unavailable(
-                f"The files of version {version.number} of plan {version.plan} are not in Swift",
-                where=f"{self.where}, {_ours(version.plan)}/{name}",
-                remedy="Restore another version",
-            )
+            what = f"The files of version {version.number} of plan {version.plan} are not in Swift"
+            raise NotFound(what, where=where, remedy=other_version(version.plan, self.numbers(version.plan)))
         with self._staging(version.plan) as staging:
             archives.unpack(data, staging / "files", name)
             if tree.digest(staging / "files", version.environments)[0] != version.digest:
-                raise Unavailable(
-                    f"The files of version {version.number} of plan {version.plan} are not what was stored",
-                    where=f"{self.where}, {_ours(version.plan)}/{name}",
-                    remedy="Restore another version",
-                )
+                raise records.damaged(where, other_version(version.plan, self.numbers(version.plan)))
             self._keep_copy(staging, version.path)
             self._drop_old_copies(version.plan)
         return version
@@ -208,14 +203,23 @@ class SwiftBackend:
                 draft = filling.fill(inner, current, plan, source, given, current.phase if current else "")
                 write_json(inner / "plan.json", draft.to_record())
                 self._keep_copy(inner, path)
-        return PlanVersion.of_record(read_json(path / "plan.json"), path)
+        remedy = f"Remove {path}: it is a copy, which is made anew"
+        found = records.read(path / "plan.json", lambda record: PlanVersion.of_record(record, path), remedy)
+        if found is None:
+            raise records.damaged(str(path), remedy)
+        return found
 
     def _pointer(self, plan: str) -> int | None:
-        data = self.account.get(_ours(plan), POINTER)
-        return None if data is None else int(json.loads(data)["number"])
+        remedy = f'Put {{"number": N}} there, with the number of a version that {_ours(plan)} has'
+        return self.account.get_json(_ours(plan), POINTER, lambda data: int(data["number"]), remedy)
 
     def _claims(self, plan: str, prefix: str) -> Claims:
-        return Claims(self.account, _ours(plan), prefix, self._settle)
+        remedy = (
+            records.LOCK_REMEDY
+            if prefix == "lock"
+            else f"Restore another version: `tripleo-ffwd plan restore {plan} N`"
+        )
+        return Claims(self.account, _ours(plan), prefix, self._settle, remedy)
 
     def _container(self, plan: str) -> PlanContainer:
         return PlanContainer(self.account, plan, _ours(plan))

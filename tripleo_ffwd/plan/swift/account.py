@@ -10,12 +10,16 @@ import hashlib
 import io
 import json
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 from tripleo_ffwd.exceptions import ConfigurationError, FfwdError, NotFound, Unavailable, WriteRefused
+from tripleo_ffwd.plan import records
+
+T = TypeVar("T")
 
 _PARALLEL = 8
 _RETRIES = 3
@@ -77,6 +81,15 @@ class SwiftAccount:
         if plain and headers.get("etag", "").strip('"') != md5(data):
             raise Unavailable(f"{what} arrived damaged", where=self.where)
         return bytes(data)
+
+    def get_json(self, container: str, name: str, make: Callable[[Any], T], remedy: str) -> T | None:
+        """Return what `make` makes of the JSON of an object; None when there is none.
+
+        Raises:
+            InvalidInput: it is not what was written there.
+        """
+        data = self.get(container, name)
+        return None if data is None else records.parse(data, make, f"{self.where}, {container}/{name}", remedy)
 
     def checksum(self, container: str, name: str) -> str | None:
         """Return the MD5 of an object, of the newest of all replicas; None when there is none."""
@@ -217,7 +230,8 @@ def _arguments(conf: Any, security: Any, region: str | None) -> dict[str, Any]:
         raise ConfigurationError(
             "Nothing says where Swift is",
             where="[ffwd]",
-            remedy="Set swift_url, or auth_url, auth_username, auth_password and auth_project_name",
+            remedy="Set swift_url, or auth_url, auth_username, auth_password and auth_project_name; on a command line "
+            "OS_STORAGE_URL with OS_AUTH_TOKEN, or the usual OS_*, do it too",
         )
     session = ks_session.Session(auth=auth, verify=not insecure and (cacert or True), timeout=conf.request_timeout)
     return common | {"session": _Login(session, url), "os_options": {"region_name": region}}
@@ -262,6 +276,12 @@ def _from_catalog(security: Any, region: str | None) -> str:
     return ""
 
 
+def _reason(error: Exception) -> str:
+    """Return why there was no answer, without the names of the classes that noticed it."""
+    inner = getattr(error.args[0] if error.args else None, "reason", None)
+    return re.sub(r"^\w*Connection(Pool)?\([^)]*\): ", "", " ".join(str(inner or error).split()))
+
+
 def _ours(error: Exception, what: str, where: str) -> FfwdError:
     code = getattr(error, "http_status", None)
     if code in (401, 403) or "Unauthorized" in str(error):
@@ -274,5 +294,5 @@ def _ours(error: Exception, what: str, where: str) -> FfwdError:
         return NotFound(f"{what}: it does not exist", where=where, remedy="Look at what there is with `swift list`")
     if code in (413, 507):
         return WriteRefused(f"{what}: there is no room (HTTP {code})", where=where, remedy="Make room, or raise quotas")
-    told = f"HTTP {code} {getattr(error, 'http_reason', '')}".strip() if code else " ".join(str(error).split())
+    told = f"HTTP {code} {getattr(error, 'http_reason', '')}".strip() if code else _reason(error)
     return Unavailable(f"{what}: {told}", where=where)

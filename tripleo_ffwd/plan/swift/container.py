@@ -15,7 +15,7 @@ from typing import Any
 
 from tripleo_ffwd.exceptions import InvalidInput, InvalidTemplates, NotFound, Unavailable
 from tripleo_ffwd.plan import tree, tripleo_files
-from tripleo_ffwd.plan.swift_account import SwiftAccount, md5
+from tripleo_ffwd.plan.swift.account import SwiftAccount, md5
 from tripleo_ffwd.plan.version import PlanVersion
 
 USAGE = "x-container-meta-usage-tripleo"
@@ -135,9 +135,13 @@ class PlanContainer:
         return {name: found for name, found in listed.items() if not name.endswith("/") and tree.counts(name)}
 
     def _record(self) -> dict[str, Any] | None:
-        data = self._account.get(self._ours, PUBLISHED)
-        return None if data is None else dict(json.loads(data))
+        remedy = f"Delete it, `swift delete {self._ours} {PUBLISHED}`: the next write of the plan makes it anew"
+        return self._account.get_json(self._ours, PUBLISHED, _record, remedy)
 
     def _write_record(self, number: int, files: Mapping[str, str], *, copying: bool) -> None:
         record = {"number": number, "copying": copying, "files": dict(files)}
         self._account.put(self._ours, PUBLISHED, json.dumps(record, sort_keys=True).encode())
+
+
+def _record(data: Any) -> dict[str, Any]:
+    return {"number": int(data["number"]), "copying": bool(data["copying"]), "files": dict(data["files"])}

@@ -12,9 +12,9 @@ from plan_stores import connection, in_swift, options, write
 from swift_server import Account
 
 from tripleo_ffwd.exceptions import ConfigurationError, Unavailable, WriteRefused
-from tripleo_ffwd.plan import swift_account
 from tripleo_ffwd.plan.store import open_store
-from tripleo_ffwd.plan.swift_claims import Claims
+from tripleo_ffwd.plan.swift import account as swift_account
+from tripleo_ffwd.plan.swift.claims import Claims
 from tripleo_ffwd.plan.tree import contents
 
 

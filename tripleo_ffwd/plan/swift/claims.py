@@ -22,7 +22,7 @@ import uuid
 from typing import Any
 
 from tripleo_ffwd.exceptions import FfwdError
-from tripleo_ffwd.plan.swift_account import SwiftAccount
+from tripleo_ffwd.plan.swift.account import SwiftAccount
 
 SETTLE = 1.0
 # Entries of a log that stay, so that who was away for a while finds that others went on.
@@ -35,9 +35,13 @@ class Claims:
     Args:
         account, container, prefix: where they are.
         settle: seconds between a claim and the look at who won.
+        remedy: what to do about one of them that is damaged.
     """
 
-    def __init__(self, account: SwiftAccount, container: str, prefix: str, settle: float) -> None:
+    def __init__(
+        self, account: SwiftAccount, container: str, prefix: str, settle: float, remedy: str = "Put back what was there"
+    ) -> None:
+        self._remedy = remedy
         self._account = account
         self._container = container
         self._prefix = prefix
@@ -68,8 +72,9 @@ class Claims:
 
     def read(self, number: int) -> dict[str, Any] | None:
         """Return what was claimed with a number; None for nothing."""
-        data = self._account.get(self._container, self._name(number))
-        return None if data is None else dict(json.loads(data)["value"])
+        return self._account.get_json(
+            self._container, self._name(number), lambda data: dict(data["value"]), self._remedy
+        )
 
     def claim(self, number: int, value: dict[str, Any]) -> bool:
         """Write a number's object; False when it is, or becomes, somebody else's."""
