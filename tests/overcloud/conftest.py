@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-import json
 import os
 import shutil
 import sqlite3
@@ -19,46 +18,25 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import clouds
 import pytest
 from oslo_config import cfg
 from overclouds import real, sdist
-from support import processes_naming, until
 
 from tripleo_ffwd import config, heat
-from tripleo_ffwd.cli.register import workbooks
-from tripleo_ffwd.embedded import undercloud
 from tripleo_ffwd.embedded.site import Site, open_site
-from tripleo_ffwd.mistral import Mistral
 
 ASKED = os.environ.get("FFWD_TEST_REAL", "")
 WHOLE = ASKED == "all"
 # Addresses of servers that are not there: nothing listens there, so ssh is refused at once.
 NOBODY = "127.1.24"
 ROLES = real.WHOLE if WHOLE else real.ONE_CONTROLLER
-TERMINAL = ("SUCCESS", "ERROR", "CANCELLED")
 
 
 @dataclasses.dataclass(frozen=True)
-class Ended:
-    """A workflow execution that has ended, its tasks in the order in which they began."""
-
-    state: str
-    output: dict[str, Any]
-    tasks: tuple[str, ...]
-
-    @property
-    def message(self) -> str:
-        return str(self.output.get("message"))
-
-
-@dataclasses.dataclass(frozen=True)
-class Cloud:
+class Cloud(clouds.Cloud):
     """An undercloud with the stack, and what its operator has in hand."""
 
-    site: Site
-    mistral: Mistral
-    work_dir: Path
-    heat_url: str
     client: heat.HeatClient
     inputs: real.Inputs
     roles: tuple[real.Role, ...] = ROLES
@@ -67,18 +45,9 @@ class Cloud:
     def servers(self) -> int:
         return sum(role.count for role in self.roles)
 
-    def do(self, workflow: str, **arguments: Any) -> Ended:
+    def do(self, workflow: str, **arguments: Any) -> clouds.Ended:
         """Run a phase of the plan to its end."""
-        given = {"plan": real.STACK, "poll_interval": 5, **arguments}
-        execution = self.mistral.start(f"ffwd_upgrade.v1.{workflow}", given)
-
-        def ended() -> Any:
-            found = self.mistral.execution(execution)
-            return found if found.state in TERMINAL else None
-
-        found = until(f"the end of {workflow}", ended, 1800)
-        began = self.mistral.tasks(execution)
-        return Ended(found.state, json.loads(found.output or "{}"), tuple(sorted(began, key=lambda name: began[name])))
+        return self.wait(self.start(workflow, plan=real.STACK, poll_interval=5, **arguments), timeout=1800)
 
     def environment(self) -> dict[str, Any]:
         """Return the stack's environment, as Heat has it."""
@@ -97,18 +66,14 @@ def cloud(tmp_path_factory) -> Iterator[Cloud]:
         pytest.skip(f"SKIPPED, and nothing proven about real templates: {reason}")
     try:
         _put_database(site)
-        started = undercloud.start(site)
-        mistral = Mistral(started.mistral_url)
-        for definition in workbooks().values():
-            mistral.put_workbook(definition, exists=False)
-        client = _connect(started.heat_url)
+        opened = clouds.opened(site)
+        client = _connect(opened.heat_url)
         if not list(client.api.stacks.list()):
             real.create(client, inputs, tmp_path_factory.mktemp("deploy"))
             _keep_database(site)
-        yield Cloud(site, mistral, started.work_dir, started.heat_url, client, inputs)
+        yield Cloud(**vars(opened), client=client, inputs=inputs)
     finally:
-        undercloud.stop(site)
-        assert processes_naming(str(site.root)) == []
+        clouds.closed(site)
 
 
 def _connect(url: str) -> heat.HeatClient:

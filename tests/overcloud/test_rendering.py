@@ -7,11 +7,17 @@ from __future__ import annotations
 
 import os
 
+import jinja2
 import pytest
 import yaml
+from jinja2.sandbox import SandboxedEnvironment
 from overclouds import processed, sdist
 
+from tripleo_ffwd.plan.quick_jinja import Sandbox
+from tripleo_ffwd.plan.store import PlanStore
+
 EVERYTHING = os.environ.get("FFWD_TEST_REAL") == "all"
+REGISTRY = "overcloud-resource-registry-puppet.yaml"
 VERSIONS = ("8.4.1", "9.4.1", "11.6.0")
 
 # A composable network, one that is off, one without name_lower, and one with the name of an old one.
@@ -69,3 +75,32 @@ def test_every_file_is_what_the_templates_own_script_makes(tmp_path, version, ho
     written = processed.by_us(ours)
     assert len(written) > 100
     assert processed.differences(theirs, ours) == {}
+
+
+@pytest.mark.parametrize("version", VERSIONS if EVERYTHING else VERSIONS[:1])
+def test_every_template_is_compiled_as_jinja_compiles_it(version):
+    try:
+        root = sdist.templates(version)
+    except sdist.Unavailable as reason:
+        pytest.skip(f"SKIPPED, and not proven: {reason}")
+    ours, theirs = Sandbox(), SandboxedEnvironment(autoescape=False, optimized=False)
+    sources = sorted(root.rglob("*.j2*"))
+    assert len(sources) > 60
+    for path in sources:
+        text = path.read_text()
+        assert compiled(ours, text) == compiled(theirs, text), path
+
+
+def compiled(environment: jinja2.Environment, text: str) -> object:
+    return environment.compile(text, "name", "file", raw=True)
+
+
+@pytest.mark.parametrize("version", VERSIONS if EVERYTHING else VERSIONS[:1])
+def test_a_plan_is_made_of_a_release_as_it_is(tmp_path, version):
+    try:
+        templates = sdist.templates(version)
+    except sdist.Unavailable as reason:
+        pytest.skip(f"SKIPPED, and not proven: {reason}")
+    store = PlanStore(tmp_path)
+    made = store.create_version("overcloud", templates=templates, environments=[REGISTRY], phase="deploy")
+    assert (made.files_dir / "puppet" / "controller-role.yaml").is_file()

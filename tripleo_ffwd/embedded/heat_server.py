@@ -89,15 +89,19 @@ def _configure(path: Path) -> None:
 def _start_engine() -> Callable[[], None]:
     from heat.db import migration
     from heat.engine import service, template
+    from heat.engine.hot import functions
     from heat.objects import service as service_objects
     from heat.rpc import api as rpc_api
 
-    from tripleo_ffwd.embedded import heat_speed, heat_sqlite
+    from tripleo_ffwd.embedded import heat_speed, heat_sqlite, yaql_lock
 
     migration.db_sync()  # first: it nests transactions, which the lock below does not allow
     heat_sqlite.install()
     heat_speed.install()
-    template._get_template_extension_manager()  # before threads: two at once would load the plugins twice
+    yaql_lock.install()
+    # Before threads: two at once would load the plugins twice, or one would find YAQL half made.
+    template._get_template_extension_manager()
+    functions.Yaql.get_yaql_parser()
     service_objects.Service.active_service_count = classmethod(lambda cls, context: CHAIN_CONCURRENCY)
     engine = service.EngineService(cfg.CONF.host, rpc_api.ENGINE_TOPIC)
     engine.start()

@@ -63,11 +63,17 @@ def _start_engine(drained: Path) -> tuple[Any, Any]:
     from mistral.db.v2 import api as db_api
     from mistral.engine import engine_server
     from mistral.executors import executor_server
+    from mistral.expressions import yaql_expression
     from mistral.rpc import base as rpc
 
-    from tripleo_ffwd.embedded import mistral_recovery
+    from tripleo_ffwd.embedded import mistral_recovery, mistral_speed, yaql_lock
 
     rpc.get_transport()
+    mistral_speed.install()
+    yaql_lock.install()
+    # Before threads: the second of two at once would find it without Mistral's functions.
+    yaql_expression.get_yaql_engine_class()
+    yaql_expression.get_yaql_context({})
     # The migrations alter constraints, which SQLite can't; a new database needs none.
     db_api.setup_db()
     left = mistral_recovery.take_stock()

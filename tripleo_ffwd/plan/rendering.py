@@ -15,9 +15,9 @@ from typing import Any
 
 import jinja2
 import yaml
-from jinja2.sandbox import SandboxedEnvironment
 
 from tripleo_ffwd.exceptions import InvalidTemplates
+from tripleo_ffwd.plan.quick_jinja import Sandbox
 
 ROLES_FILE = "roles_data.yaml"
 NETWORKS_FILE = "network_data.yaml"
@@ -27,7 +27,6 @@ EXCLUDES_FILE = "j2_excludes.yaml"
 _SAFE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*\Z")
 # What code in a template may raise, beside Jinja's own errors.
 _CODE_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-_DICT_ATTRIBUTES = frozenset(dir(dict))
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -45,16 +44,6 @@ class _Job:
     source: str
     target: str
     variables: Mapping[str, Any]
-
-
-class _Sandbox(SandboxedEnvironment):
-    """Jinja's sandbox, quick about keys of dicts: roles and networks are dicts, and all that templates ask for."""
-
-    def getattr(self, obj: Any, attribute: str) -> Any:
-        # What Jinja comes to, too: a dict's own attributes go first.
-        if type(obj) is dict and attribute in obj and attribute not in _DICT_ATTRIBUTES:
-            return obj[attribute]
-        return super().getattr(obj, attribute)
 
 
 class _Templates(jinja2.BaseLoader):
@@ -93,14 +82,15 @@ def render_tree(root: Path, sources: Iterable[str]) -> tuple[str, ...]:
     given = load_input(root)
     # Each file is read once and compiled once: that is most of the time that rendering takes.
     texts: dict[str, str] = {}
-    environments: dict[str, _Sandbox] = {}
+    sandbox = Sandbox()
+    environments: dict[str, jinja2.Environment] = {}
     written = []
     for name in sorted(sources):
         if not name.endswith(".j2.yaml"):
             continue
         folder = posixpath.dirname(name)
         if folder not in environments:
-            environments[folder] = _environment(_Templates(root, folder, texts))
+            environments[folder] = sandbox.overlay(loader=_Templates(root, folder, texts))
         texts[name] = _read(root / name, name)
         for job in _jobs(name, texts[name], given):
             text = _render(environments[folder], root, job)
@@ -133,6 +123,21 @@ def load_input(root: Path) -> RenderInput:
     return RenderInput(roles=roles, networks=networks, excludes=frozenset(str(item) for item in listed or ()))
 
 
+def load_yaml(data: bytes | str) -> Any:
+    """Return the value of a YAML text, as Heat and TripleO read it.
+
+    libyaml is quick, and refuses a few texts that PyYAML's own parser takes: released templates have
+    ``{get_attr:[Controller, name]}``.
+
+    Raises:
+        yaml.YAMLError: neither takes it.
+    """
+    try:
+        return yaml.load(data, Loader=_LOADER)
+    except yaml.YAMLError:
+        return yaml.load(data, Loader=yaml.SafeLoader)
+
+
 def yaml_problem(error: yaml.YAMLError) -> str:
     """Return what is wrong with a YAML text, with the line when it is known, in one line."""
     mark = getattr(error, "problem_mark", None)
@@ -145,7 +150,7 @@ def _load(root: Path, name: str) -> Any:
     if not path.is_file():
         return None
     try:
-        return yaml.load(path.read_bytes(), Loader=_LOADER)
+        return load_yaml(path.read_bytes())
     except yaml.YAMLError as error:
         raise InvalidTemplates(f"The file is not YAML: {yaml_problem(error)}", where=name) from error
 
@@ -211,11 +216,6 @@ def _network_jobs(name: str, given: RenderInput) -> Iterator[_Job]:
             yield _Job(name, posixpath.join(folder, target), {"network": network})
 
 
-def _environment(loader: _Templates) -> _Sandbox:
-    # Heat templates are no HTML: nothing is escaped. The optimizer folds constants, of which there are none.
-    return _Sandbox(loader=loader, autoescape=False, optimized=False, auto_reload=False, cache_size=-1)
-
-
 def _read(path: Path, name: str) -> str:
     try:
         return path.read_bytes().decode()
@@ -225,7 +225,7 @@ def _read(path: Path, name: str) -> str:
         ) from error
 
 
-def _render(environment: _Sandbox, root: Path, job: _Job) -> str:
+def _render(environment: jinja2.Environment, root: Path, job: _Job) -> str:
     try:
         return environment.get_template(posixpath.basename(job.source)).render(job.variables)
     except jinja2.TemplateSyntaxError as error:
