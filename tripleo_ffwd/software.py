@@ -10,8 +10,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 # Where a document that many servers share takes what each server has of its own.
 OWN_ID = "@ffwd-own-config-id@"
@@ -20,12 +21,12 @@ OWN_STACK = "@ffwd-own-stack-id@"
 OWN_TIME = "@ffwd-own-creation-time@"
 FORMAT = 1
 
+_MAY_BE_JSON = re.compile(r"\s*[\[{\"0-9tfnNI-]")
 _INPUT_KEY = "get_input"
 
 
-@dataclasses.dataclass(frozen=True)
-class Deployment:
-    """One deployment of a server.
+class Deployment(NamedTuple):
+    """One deployment of a server; there are some twenty for each, so that it is no more than a tuple.
 
     Attributes:
         name: under which it is applied.
@@ -50,14 +51,23 @@ class Collection:
     def __init__(self) -> None:
         self.documents: dict[str, str] = {}
         self.servers: dict[str, list[Deployment]] = {}
+        self._frames: dict[str, str] = {}
 
     def assign(self, server: str, deployment: Deployment) -> None:
         """Add a deployment to those of a server; they are applied in the order in which they are added."""
         self.servers.setdefault(server, []).append(deployment)
 
     def add(self, derived: Mapping[str, Any], name: str) -> str:
-        """Keep the document of a derived config under a deployment's name and return its digest."""
-        text = json.dumps(to_document(derived, name), sort_keys=True)
+        """Keep the document of a derived config under a deployment's name and return its digest.
+
+        It is what the hook on the server reads: the hook for hieradata takes a mapping, all others take text.
+        """
+        # What servers have of their own is mostly the config alone, which comes first: the rest is worked out once.
+        rest = repr([name, *(item for item in derived.items() if item[0] != "config")])
+        if rest not in self._frames:
+            self._frames[rest] = json.dumps(_frame(derived, name), sort_keys=True)
+        config = (_mapping if derived["group"] == "hiera" else _script)(derived.get("config"))
+        text = f'{{"config": {config}, {self._frames[rest][1:]}'
         digest = hashlib.sha256(text.encode()).hexdigest()[:32]
         self.documents.setdefault(digest, text)
         return digest
@@ -69,10 +79,7 @@ class Collection:
             ``{format, documents: {digest: text}, servers: {server id: [[name, digest, id, stack, created, post]]}}``;
             each server's deployments in the order in which they are applied.
         """
-        servers = {
-            server: [[one.name, one.config, one.id, one.stack, one.created, one.post] for one in found]
-            for server, found in sorted(self.servers.items())
-        }
+        servers = {server: [list(one) for one in found] for server, found in sorted(self.servers.items())}
         return {"format": FORMAT, "documents": dict(sorted(self.documents.items())), "servers": servers}
 
 
@@ -151,20 +158,18 @@ def generalise(found: Mapping[str, Any]) -> dict[str, Any]:
     return {**{key: found.get(key) for key in ("name", "group", "config", "outputs", "options")}, "inputs": inputs}
 
 
-def to_document(derived: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Return what the hook on the server reads: the hook for hieradata takes a mapping, all others take text.
+def _frame(derived: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return the document of a derived config without the config.
 
     The forms are those of TripleO's own writer of Queens (tripleo-common 8, utils/config.py and its templates): hooks
     get an input's value as text.
     """
-    group = derived["group"]
     return {
         "id": OWN_ID,
         "creation_time": OWN_TIME,
         "deployment_name": name,
         "name": derived.get("name"),
-        "group": group,
-        "config": _mapping(derived.get("config")) if group == "hiera" else _script(derived.get("config")),
+        "group": derived["group"],
         "inputs": [_input(item) for item in derived["inputs"]],
         "outputs": [_described(item) for item in derived.get("outputs") or ()],
         "options": derived.get("options") or {},
@@ -181,26 +186,29 @@ def _substitute(snippet: Any, values: Mapping[str, Any]) -> Any:
     return [_substitute(value, values) for value in snippet] if isinstance(snippet, list) else snippet
 
 
-def _mapping(config: Any) -> Any:
+def _mapping(config: Any) -> str:
+    """Return the JSON of hieradata; where it comes as JSON of one line, it stays as it is."""
     if not isinstance(config, str):
-        return config or {}
+        return json.dumps(config or {}, sort_keys=True)
     try:
-        return json.loads(config or "{}")
+        data = json.loads(config or "{}")
     except ValueError:
-        return config
+        return json.dumps(config)
+    return config if config and config.isascii() and "\n" not in config else json.dumps(data, sort_keys=True)
 
 
 def _script(config: Any) -> str:
+    """Return the JSON of a text."""
     if isinstance(config, str):
         # Data that came as JSON text is made readable, as TripleO does; a script is no JSON.
         try:
-            data = json.loads(config)
+            data = json.loads(config) if _MAY_BE_JSON.match(config) else config
         except ValueError:
             data = config
     else:
         data = {} if config is None else config
     text = data if isinstance(data, str) else json.dumps(data, indent=2)
-    return text.rstrip("\n") + "\n" if text else ""
+    return json.dumps(text.rstrip("\n") + "\n" if text else "")
 
 
 def _described(item: Mapping[str, Any]) -> dict[str, Any]:

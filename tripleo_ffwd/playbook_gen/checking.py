@@ -12,7 +12,7 @@ from jinja2 import nodes
 
 from tripleo_ffwd.exceptions import MalformedOutputs, UnsupportedConstruct
 from tripleo_ffwd.playbook_gen import bounds, conditions
-from tripleo_ffwd.playbook_gen.tasks import BLOCK_KEYS, KEYWORDS, include_of, modules_of
+from tripleo_ffwd.playbook_gen.tasks import BLOCK_KEYS, KEYWORDS, include_of, module_of
 
 CONDITIONAL_KEYS = ("when", "failed_when", "changed_when", "until")
 PLAYBOOK_IMPORTS = ("import_playbook", "ansible.builtin.import_playbook", "ansible.legacy.import_playbook")
@@ -145,7 +145,7 @@ def _check_action(task: Mapping[str, Any], action: str, where: str) -> None:
             raise _wrong(value, "the name of a module with its arguments", f"{where}.{action}")
     elif not isinstance(value, str | dict | None):
         raise _wrong(value, "a text or a mapping of arguments", f"{where}.{action}")
-    if modules_of([task])[0] in PLAYBOOK_IMPORTS:
+    if module_of(task) in PLAYBOOK_IMPORTS:
         name = f" {bounds.shown(task['name'])}" if task.get("name") else ""
         raise MalformedOutputs(
             f"the task{name} imports a playbook, which only stands among plays, so that Ansible can't load it",
@@ -191,6 +191,8 @@ def _check_conditions(value: Any, where: str) -> None:
 def _is_huge(text: str) -> bool:
     if len(text) > _MAX_CONDITION:
         return True
+    if len(text) < _MAX_OPERATORS:
+        return False  # each operator takes a character
     try:
         node = conditions.parse(text)
     except ValueError:  # a number that Python doesn't read

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import json
 import re
 from collections.abc import Mapping
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any
 
 from tripleo_ffwd.exceptions import MalformedOutputs
@@ -26,6 +26,7 @@ _NAME = re.compile(r"(?!\.)[^/\0{}'\"\\]{1,200}")
 # The variables that playbooks loop over: pre_deployments_<Role> in Queens, <Role>_pre_deployments before it.
 _LOOKUP = re.compile(r"\b((?:pre|post)_deployments|pre_network)_|_((?:pre|post)_deployments)\b")
 _DIGEST = re.compile(r"[0-9a-f]{16,64}")
+_ENTRY = (str, str, str, str, str, bool)
 _REMEDY = "Query the stack's outputs again"
 
 
@@ -143,12 +144,7 @@ def _entry(
     entry: object, server: str, documents: Mapping[str, Any], names: set[str]
 ) -> tuple[str, str, str, str, str, bool]:
     where = f"deployments of server {server}"
-    if (
-        not isinstance(entry, list)
-        or len(entry) != 6
-        or not all(isinstance(part, str) for part in entry[:5])
-        or not isinstance(entry[5], bool)
-    ):
+    if not isinstance(entry, list) or tuple(map(type, entry)) != _ENTRY:
         raise MalformedOutputs(f"holds {str(entry)[:80]}, which is no deployment", where=where, remedy=_REMEDY)
     name, digest = entry[0], entry[1]
     if name not in names:
@@ -166,12 +162,15 @@ def _entry(
 
 def _server_file(server_id: str, entries: Any, documents: Mapping[str, str], uses: Mapping[str, int]) -> str:
     """Return the JSON of a server's file; of two deployments of one name the later one counts, as in TripleO's tree."""
-    found = {}
+    found: dict[str, tuple[str, str]] = {}
+    server = _quoted(server_id)
     for name, digest, config_id, stack, created, _ in entries:
-        head = json.dumps({"id": config_id, "server": server_id, "stack": stack, "created": created})
-        what = f'"config": "{digest}"' if uses[digest] > 1 else f'"document": {documents[digest]}'
-        found[name] = f"{json.dumps(name)}: {head[:-1]}, {what}}}"
-    return f"{{{', '.join(found.values())}}}\n"
+        head = f'{_quoted(name)}: {{"id": {_quoted(config_id)}, "server": {server}, "stack": {_quoted(stack)}'
+        what, content = ("config", f'"{digest}"') if uses[digest] > 1 else ("document", documents[digest])
+        found[name] = (f'{head}, "created": {_quoted(created)}, "{what}": ', content)
+    # Documents are long: each is copied once.
+    parts = [text for head, content in found.values() for text in (", ", head, content, "}")]
+    return "".join(("{", *parts[1:], "}\n"))
 
 
 def _lists(entries: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:

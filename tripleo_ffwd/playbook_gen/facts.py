@@ -24,6 +24,7 @@ class Facts:
         self._blocked: frozenset[str] = frozenset()
         self._compared: dict[tuple[int, int], tuple[frozenset[str], frozenset[str], bool]] = {}
         self._changes = 0
+        self._visible_on: dict[int, tuple[frozenset[str], Mapping[str, Any] | None]] = {}
         self._defined_on: dict[int, tuple[int, frozenset[str], frozenset[str]]] = {}
         self.folded: set[str] = set()
 
@@ -31,6 +32,7 @@ class Facts:
         """Begin a play on these hosts; `alone` when its tags may select it without the plays before it."""
         if alone:
             self._known.clear()
+            self._visible_on.clear()
             self._defined.clear()
             self._changes += 1
         self._hosts = frozenset(hosts)
@@ -41,10 +43,14 @@ class Facts:
         if not sure or tags_of(play):
             self.forget(self._here)
 
-    def visible(self, hosts: frozenset[str] | None = None) -> dict[str, Any]:
+    def visible(self, hosts: frozenset[str] | None = None) -> Mapping[str, Any]:
         """Return the facts that each of these hosts has, with their values; of all hosts of the play by default."""
         wanted = self._hosts if hosts is None else hosts
-        return {name: value for name, (value, on) in self._known.items() if self._within(wanted, on)}
+        _, found = self._visible_on.get(id(wanted), (wanted, None))
+        if found is None:
+            found = {name: value for name, (value, on) in self._known.items() if self._within(wanted, on)}
+            self._visible_on[id(wanted)] = (wanted, found)  # held, so that its id stays its own
+        return found
 
     def _within(self, hosts: frozenset[str], others: frozenset[str]) -> bool:
         """Return whether hosts are among others: asked of the same few sets, which may be large, again and again."""
@@ -84,6 +90,7 @@ class Facts:
         before, known_on = self._known.get(name, (None, frozenset()))
         same = type(before) is type(value) and before == value
         self._known[name] = (value, on | known_on if same else on)
+        self._visible_on.clear()
         self._here.add(name)
         self.folded.add(name)
 
@@ -91,8 +98,11 @@ class Facts:
         """Take facts of these names for unknown from here on; the names may stand for any fact."""
         names = set(names)
         self.assign(names)
-        for name in list(self._known) if ANY_FACT in names else names:
-            self._known.pop(name, None)
+        gone = self._known.keys() if ANY_FACT in names else self._known.keys() & names
+        if gone:
+            self._visible_on.clear()
+        for name in list(gone):
+            del self._known[name]
 
     def assign(self, names: Iterable[str]) -> None:
         """Remember names that tasks set, whatever their value."""

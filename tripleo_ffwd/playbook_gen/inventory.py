@@ -76,11 +76,13 @@ def inventory_files(outputs: Outputs, options: GenerateOptions, files: Mapping[s
     if not isinstance(global_vars, Mapping):
         raise MalformedOutputs("is not a mapping", where="RoleConfig.global_vars")
     given = options.config_download or {}
-    files["group_vars/overcloud.yaml"] = _merged(given, "group_vars/overcloud", dict(global_vars))
+    writer = rendering.Writer()
+    files["group_vars/overcloud.yaml"] = _merged(given, "group_vars/overcloud", dict(global_vars), writer)
     for role in outputs.roles:
-        files[f"group_vars/{role}.yaml"] = _merged(given, f"group_vars/{role}", {"tripleo_role_name": role})
+        files[f"group_vars/{role}.yaml"] = _merged(given, f"group_vars/{role}", {"tripleo_role_name": role}, writer)
     for server in outputs.servers:
-        files[f"host_vars/{server.name}.yaml"] = _merged(given, f"host_vars/{server.name}", _host_vars(server))
+        path = f"host_vars/{server.name}"
+        files[f"{path}.yaml"] = _merged(given, path, _host_vars(server), writer)
     known_hosts = _known_hosts(global_vars.get("ssh_known_hosts") or {}, options.ssh_port)
     if known_hosts:
         files["known_hosts"] = known_hosts
@@ -93,7 +95,7 @@ def bootstrap_of(outputs: Outputs) -> dict[str, str | None]:
     return {"server_id": outputs.bootstrap_server_id, "host": name}
 
 
-def _merged(given: Mapping[str, str], path: str, ours: dict[str, Any]) -> str:
+def _merged(given: Mapping[str, str], path: str, ours: dict[str, Any], writer: rendering.Writer) -> str:
     """Return our variables with those of the config-download tree's file of that name."""
     for name in (path, f"{path}.yaml", f"{path}.yml", f"{path}.json"):
         if name in given:
@@ -101,7 +103,7 @@ def _merged(given: Mapping[str, str], path: str, ours: dict[str, Any]) -> str:
             if not isinstance(theirs, Mapping):
                 raise MalformedOutputs("is not a mapping", where=name)
             ours = {**ours, **theirs}
-    return rendering.document(ours)
+    return writer.document(ours)
 
 
 def _inventory(outputs: Outputs, options: GenerateOptions, files: Mapping[str, str]) -> dict[str, Any]:

@@ -6,12 +6,12 @@ Imports effects, facts and tasks.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 from tripleo_ffwd.playbook_gen.effects import reads_of, reads_own_result
 from tripleo_ffwd.playbook_gen.facts import tags_of
-from tripleo_ffwd.playbook_gen.tasks import assigned_names, include_of, loop_key
+from tripleo_ffwd.playbook_gen.tasks import BLOCK_KEYS, assigned_names, include_of, loop_key
 
 # Loops whose source can't fail, or fails without harm in a task that is skipped; lookups of files and commands can.
 _PLAIN_LOOPS = frozenset(("loop", "with_items", "with_list", "with_sequence", "with_dict", "with_nested"))
@@ -30,6 +30,7 @@ class Look:
         register: the variable that it registers, run or skipped; empty for none.
         sets: the facts that it sets when it runs; none where it may not do so on its own host, or for each host.
         tags: its own.
+        tagged: it, or a task in its blocks, has tags.
         droppable: nothing but a variable that it registers could tell that it is not there when it is skipped.
         skips_alike: every host that skips it for one condition registers the same.
     """
@@ -40,25 +41,33 @@ class Look:
     register: str
     sets: frozenset[str]
     tags: frozenset[str]
+    tagged: bool
     droppable: bool
     skips_alike: bool
 
 
 class Looks:
-    """Looks at tasks, at each once."""
+    """Looks at tasks, at each once.
+
+    Attributes:
+        dead: what `verdicts` finds of tasks that are skipped everywhere, for it to find again.
+    """
 
     def __init__(self) -> None:
+        self.dead: dict[Hashable, Any] = {}
         self._found: dict[int, Look] = {}
 
     def at(self, task: Mapping[str, Any]) -> Look:
         """Return what a task is."""
         found = self._found.get(id(task))
         if found is None:
-            found = self._found[id(task)] = _look(task)
+            children = [child for key in BLOCK_KEYS for child in task.get(key) or ()]
+            tagged = bool(tags_of(task)) or any(self.at(child).tagged for child in children)
+            found = self._found[id(task)] = _look(task, tagged=tagged)
         return found
 
 
-def _look(task: Mapping[str, Any]) -> Look:
+def _look(task: Mapping[str, Any], *, tagged: bool) -> Look:
     register = task.get("register")
     actions = {key.rpartition(".")[2] for key in task}
     unsure = {"delegate_facts", "ignore_errors", "ignore_unreachable"} & task.keys() or loop_key(task)
@@ -71,6 +80,7 @@ def _look(task: Mapping[str, Any]) -> Look:
         register=register if isinstance(register, str) and not _REGISTERS_NOTHING & actions else "",
         sets=frozenset(name for name in sets if not name.startswith("*")),
         tags=frozenset(tags_of(task)),
+        tagged=tagged,
         droppable=_is_droppable(task, actions),
         skips_alike=_has_plain_items(task) and not {"delegate_to", "no_log"} & task.keys(),
     )

@@ -43,6 +43,7 @@ _TESTS_OF_ARGUMENTS = {
     "issubset": "subset",
     "issuperset": "superset",
 }
+_MAY_BE_OLD = re.compile(rf"\|\s*(?:{'|'.join((*_TESTS, *_TESTS_OF_ARGUMENTS))})\b")
 _ENVIRONMENT = jinja2.Environment(autoescape=False, keep_trailing_newline=True)
 _WARN = re.compile(r"(?:^|(?<=\s))warn=(?:yes|no|true|false|on|off|0|1)(?:\s+|$)", re.IGNORECASE)
 
@@ -93,7 +94,7 @@ class Moderniser:
         if not isinstance(value, str) or not value.strip():
             return value
         text = self._tests("{{", value, "}}")
-        self._check_plugins(text if "{{" in text or "{%" in text else f"{{{{ {text} }}}}", key, value)
+        self._check_plugins(text, key, value)
         node = conditions.parse(text)
         if node is None:
             whole = re.fullmatch(r"\s*\{\{(.*)\}\}\s*", text, re.DOTALL)
@@ -117,16 +118,16 @@ class Moderniser:
             return [self._templates(item) for item in value]
         if not isinstance(value, str) or ("{{" not in value and "{%" not in value):
             return value
-        text = self._tests("", value, "") if "|" in value else value
+        text = self._tests("", value, "")
         if "|" in value or " is " in value:
             self._check_plugins(text, "template", value)
         if text != value:
             self._note(f"template: {value} → {text}")
         return text
 
-    def _check_plugins(self, template: str, key: str, value: str) -> None:
+    def _check_plugins(self, text: str, key: str, value: str) -> None:
         """Refuse filters and tests that no Ansible has; say which come from collections."""
-        unknown, elsewhere = used_plugins.check(template)
+        unknown, elsewhere = used_plugins.check(text)
         if unknown:
             raise UnsupportedConstruct(
                 f"{key} uses the {unknown[0]}, which is none of Ansible's: {bounds.shown_text(value)}",
@@ -138,6 +139,8 @@ class Moderniser:
 
     def _tests(self, before: str, text: str, after: str) -> str:
         """Return `text` with ``x|changed`` as ``x is changed``; `before` and `after` make a template of it."""
+        if not _MAY_BE_OLD.search(text):
+            return text
         if before and "{{" in text:
             before = after = ""
         try:

@@ -16,12 +16,14 @@ from tripleo_ffwd.playbook_gen import (
     ordering,
     patterns,
     playbooks,
+    rolling,
 )
 from tripleo_ffwd.playbook_gen.loading import load_outputs
 from tripleo_ffwd.playbook_gen.options import GenerateOptions
 from tripleo_ffwd.playbook_gen.program import load_program
 from tripleo_ffwd.playbook_gen.reading import TreeReader
 from tripleo_ffwd.playbook_gen.stages import Compiled, Stager
+from tripleo_ffwd.playbook_gen.traits import Traits
 from tripleo_ffwd.playbook_gen.tree import Manifest, PlaybookTree
 
 # Playbooks that no phase runs, compiled where the outputs have them: the update's, and what rolls before an upgrade.
@@ -60,8 +62,9 @@ def compile_playbooks(outputs: object, options: GenerateOptions) -> PlaybookTree
     compiled: list[Compiled] = []
     notes = list(program.notes)
     releases: tuple[str, ...] = ()
+    traits = Traits(program)
     for name in names:
-        stager = Stager(model, groups, program, name, options)
+        stager = Stager(model, groups, traits, name, options)
         stages = stager.stages()
         parsed |= playbooks.playbook_files(name, stages)
         compiled += stages
@@ -80,6 +83,7 @@ def compile_playbooks(outputs: object, options: GenerateOptions) -> PlaybookTree
         version=manifest.VERSION,
         releases=releases or ordering.releases_of(model, options),
         roles=model.roles,
+        rolling=rolling.rolling_roles(model.enabled_services),
         bootstrap=inventory.bootstrap_of(model),
         task_order=order,
         stages=tuple(item.stage for item in compiled),

@@ -7,6 +7,7 @@ it stands.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import re
 from collections.abc import Mapping
@@ -50,8 +51,8 @@ class Program:
 
     def resolve(self, name: str, current: str) -> str | None:
         """Return the path of a task file that `current` names: beside it, or at the top; None when there is none."""
-        for base in (PurePosixPath(current).parent, PurePosixPath()):
-            path = str(base / name)
+        for base in (current.rpartition("/")[0], ""):
+            path = _joined(base, name)
             if path in self.tasks:
                 return path
         return None
@@ -263,6 +264,11 @@ def _step_of(task: Mapping[str, Any]) -> int:
         if match:
             return int(match.group(1))
     return -1
+
+
+@functools.lru_cache(maxsize=4096)
+def _joined(base: str, name: str) -> str:
+    return str(PurePosixPath(base) / name)
 
 
 def _check_path(path: str) -> None:

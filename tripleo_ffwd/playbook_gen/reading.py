@@ -23,7 +23,7 @@ from tripleo_ffwd.playbook_gen.tasks import (
     assigned_names,
     flatten,
     include_of,
-    modules_of,
+    module_of,
 )
 
 _SECTIONS = ("pre_tasks", "tasks", "post_tasks", "handlers")
@@ -101,17 +101,30 @@ class TreeReader:
         if not isinstance(plays, list) or not all(isinstance(play, dict) and "name" in play for play in plays):
             raise InvalidInput("is not a generated playbook", where=playbook)
         plays = [play for play in plays if not str(play["name"]).startswith(GATE_PLAY)]
-        stages = tuple(self._stage(play, playbook, _NOTHING) for play in plays)
         # Facts outrank a play's variables: what tasks may set anywhere is known only from the vars of an include.
-        assigned = assigned_names([dict(task.body) for stage in stages for task in stage.tasks])
-        if not assigned & {ANY_FACT, ANY_VARIABLE, *(name for play in plays for name in _variables(play))}:
-            return stages
-        return tuple(self._stage(play, playbook, assigned) for play in plays)
+        assigned: set[str] = set()
+        for play in plays:
+            self._collect_assigned(
+                [task for key in _SECTIONS for task in play.get(key) or []], (playbook,), assigned, set()
+            )
+        hidden = assigned & {ANY_FACT, ANY_VARIABLE, *(name for play in plays for name in _variables(play))}
+        self._assigned = frozenset(assigned) if hidden else _NOTHING
+        return tuple(self._stage(play, playbook) for play in plays)
 
-    def _stage(self, play: Mapping[str, Any], playbook: str, assigned: frozenset[str]) -> StagePlay:
+    def _collect_assigned(
+        self, tasks: list[Any], stack: tuple[str, ...], names: set[str], seen: set[tuple[str, ...]]
+    ) -> None:
+        """Add the names that tasks, and those of the files that they include, may set."""
+        names |= assigned_names(tasks)
+        for task in flatten(tasks):
+            path = self._included(task, stack)
+            if path is not None and (*stack, path) not in seen:
+                seen.add((*stack, path))
+                self._collect_assigned(self._load(path) or [], (*stack, path), names, seen)
+
+    def _stage(self, play: Mapping[str, Any], playbook: str) -> StagePlay:
         found: list[StageTask] = []
         files: dict[str, None] = {}
-        self._assigned = assigned
         known = self._narrowed({}, play)
         for section in _SECTIONS:
             around = {} if section == "tasks" else {"around": [section]}
@@ -147,7 +160,7 @@ class TreeReader:
                 continue
             body = _joined(around, task, [])
             idle = any(conditions.decide_item(item, inner) is False for item in body.get("when", ()))
-            found.append(StageTask(str(task.get("name") or ""), modules_of([task])[0], stack[-1], body, idle))
+            found.append(StageTask(str(task.get("name") or ""), module_of(task), stack[-1], body, idle))
 
     def _narrowed(self, known: Mapping[str, Any], around: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return what is known of variables inside a play, block, include or task; templates are for the run."""
@@ -205,9 +218,10 @@ def _joined(around: Mapping[str, Any], own: Mapping[str, Any], place: list[Any])
     """Return keywords as they hold inside `own`, which stands inside `around`."""
     found = {**around, **own}
     for key in _LISTS:
-        both = [*_items(around.get(key)), *_items(own.get(key))]
-        if both:
-            found[key] = both
+        if key in found:
+            both = [*_items(around.get(key)), *_items(own.get(key))]
+            if both:
+                found[key] = both
     if around.get("vars") and own.get("vars"):
         found["vars"] = {**around["vars"], **own["vars"]}
     if place or "around" in around:

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
-# Texts that YAML takes for texts as they stand: names, addresses, ids.
+# Texts that YAML takes for texts as they stand: sentences and names, but for some words; addresses and ids.
 _PLAIN = re.compile(
-    r"[A-Za-z_][A-Za-z0-9_.-]{0,99}|([0-9]{1,3}\.){3}[0-9]{1,3}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    r"[A-Za-z_/(^](?:[ -~]*[!-~])?|(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 )
+_NOT_PLAIN = re.compile(r": | #|:$")
+_QUOTED = re.compile(r"[{\[\"'&*!|>%@`#,](?:[ -~]*[!-~])?")
 _WORDS = frozenset(("yes", "no", "y", "n", "on", "off", "true", "false", "null"))
+# Longer keys stand on a line of their own; longer texts may not stay on one line.
+_LONGEST_KEY, _LONGEST = 100, 100_000
+_BREAKS = ("\x85", "\u2028", "\u2029")
+_END = "...\n"
 _Base: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class _Unusual(Exception):
+    """A value whose text depends on more than its indentation."""
 
 
 class _Dumper(_Base):  # type: ignore[misc]
@@ -35,21 +44,124 @@ _Dumper.add_representer(str, _text)
 _DataDumper.add_representer(str, lambda dumper, value: dumper.represent_scalar("tag:yaml.org,2002:str", value))
 
 
+class Writer:
+    """Writes files of YAML, each byte as the library does, and ten times faster.
+
+    Lists, mappings and texts of one line are written here, all else by the library: each text once, however often it
+    comes.
+    """
+
+    def __init__(self, library: Any = _Dumper) -> None:
+        self._library = library
+        self._lines: dict[str, str] = {}
+        self._blocks: dict[str, str] = {}
+        self._end = ""
+
+    def document(self, value: Any, comment: str = "") -> str:
+        """Return a whole YAML file, with a comment of one line at its top."""
+        head = f"# {comment}\n" if comment else ""
+        return f"---\n{head}{self.dump(value)}"
+
+    def dump(self, value: Any) -> str:
+        """Return a value as YAML, keys in their own order."""
+        if not value or type(value) not in (dict, list):
+            return _dump(value, self._library)
+        parts: list[str] = []
+        self._end = ""
+        try:
+            self._write(value, "", parts)
+        except _Unusual:
+            return _dump(value, self._library)
+        return "".join(parts) + self._end
+
+    def _write(self, value: Any, indent: str, parts: list[str]) -> None:
+        """Add the lines of a list or mapping that holds something; what stands before its first one is there."""
+        before, deeper = "", f"{indent}  "
+        if type(value) is list:
+            for item in value:
+                parts.append(f"{before}- ")
+                if item and type(item) in (dict, list):
+                    self._write(item, deeper, parts)
+                else:
+                    parts.append(self._scalar(item, deeper))
+                before = indent
+            return
+        for key, item in value.items():
+            parts.append(f"{before}{self._key(key)}:")
+            if item and type(item) in (dict, list):
+                inner = indent if type(item) is list else deeper
+                parts.append(f"\n{inner}")
+                self._write(item, inner, parts)
+            else:
+                parts.append(f" {self._scalar(item, deeper)}")
+            before = indent
+
+    def _key(self, key: Any) -> str:
+        if type(key) is not str or len(key) > _LONGEST_KEY or not (key.isascii() and key.isprintable()):
+            raise _Unusual
+        return self._scalar(key, "")[:-1]
+
+    def _scalar(self, value: Any, indent: str) -> str:
+        """Return the text of a value with the end of its line; further lines of it have that indentation."""
+        if type(value) is not str:
+            return _other(value)
+        if value not in self._lines:
+            if "\n" in value:
+                return self._block(value, indent)
+            self._lines[value] = _line(value) or self._by_library(value)
+        return self._lines[value]
+
+    def _block(self, text: str, indent: str) -> str:
+        if text not in self._blocks:
+            self._blocks[text] = self._by_library(text)
+        found = self._blocks[text]
+        if found.startswith("|"):
+            # Where the last block of a file ends in empty lines, the library marks the end of the file.
+            self._end = _END if found.endswith(f"\n{_END}") else ""
+            found = found.removesuffix(self._end)
+        return found.replace("\n  ", f"\n{indent}")
+
+    def _by_library(self, text: str) -> str:
+        """Return a text with the end of its line; further lines are indented by two."""
+        found = _dump([text], self._library).removeprefix("- ")
+        if len(text) > _LONGEST or any(mark in found for mark in _BREAKS):
+            raise _Unusual
+        return found
+
+
 def dump(value: Any) -> str:
     """Return a value as YAML, keys in their own order."""
-    if isinstance(value, Mapping) and value and all(_is_plain(part) for pair in value.items() for part in pair):
-        # Each server has such a file; the same text, ten times faster.
-        return "".join(f"{key}: {item}\n" for key, item in value.items())
-    return _dump(value, _Dumper)
+    return Writer().dump(value)
 
 
 def data(value: Any) -> str:
     """Return the YAML of a file that tasks read by a lookup, which strips the file's end."""
-    return _dump(value, _DataDumper)
+    return Writer(_DataDumper).dump(value)
 
 
-def _is_plain(value: Any) -> bool:
-    return type(value) is str and _PLAIN.fullmatch(value) is not None and value.lower() not in _WORDS
+def document(value: Any, comment: str = "") -> str:
+    """Return a whole YAML file, with a comment of one line at its top."""
+    return Writer().document(value, comment)
+
+
+def _line(text: str) -> str:
+    """Return a text as it is or in quotes, with the end of its line; nothing where that takes a longer look."""
+    if len(text) > _LONGEST:
+        raise _Unusual
+    sentence = _PLAIN.fullmatch(text) is not None
+    if _QUOTED.fullmatch(text) or (sentence and _NOT_PLAIN.search(text)):
+        return "'{}'\n".format(text.replace("'", "''"))
+    return f"{text}\n" if sentence and text.lower() not in _WORDS else ""
+
+
+def _other(value: Any) -> str:
+    if value is True or value is False:
+        return "true\n" if value else "false\n"
+    if value is None or type(value) is int:
+        return "null\n" if value is None else f"{value}\n"
+    if not value and type(value) in (dict, list):
+        return f"{value}\n"
+    raise _Unusual
 
 
 def _dump(value: Any, dumper: Any) -> str:
@@ -57,9 +169,3 @@ def _dump(value: Any, dumper: Any) -> str:
         value, Dumper=dumper, sort_keys=False, default_flow_style=False, allow_unicode=True, width=1_000_000
     )
     return text
-
-
-def document(value: Any, comment: str = "") -> str:
-    """Return a whole YAML file, with a comment of one line at its top."""
-    head = f"# {comment}\n" if comment else ""
-    return f"---\n{head}{dump(value)}"

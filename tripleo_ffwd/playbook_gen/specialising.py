@@ -38,6 +38,7 @@ def cut(
     """
     groups = [(key, list(group)) for key, group in itertools.groupby(atoms, key=_key)]
     keys = [key for key, _ in groups]
+    known_fatal: dict[int, bool] = {}
     parts = []
     for index, (key, group) in enumerate(groups):
         release, step, role, variables = key
@@ -59,10 +60,17 @@ def cut(
                 through_include=shadowed and bool(variables),
                 entries=entries,
                 residual=left,
-                fatal=any(_FATAL & task.keys() for atom in group for task in flatten([dict(atom.task)])),
+                fatal=any(_is_fatal(atom.task, known_fatal) for atom in group),
             )
         )
     return parts
+
+
+def _is_fatal(task: Mapping[str, Any], known: dict[int, bool]) -> bool:
+    """Return whether the failure of a task, or of one in it, is one of all hosts; `known` tells it by the task's id."""
+    if id(task) not in known:
+        known[id(task)] = any(not _FATAL.isdisjoint(inner) for inner in flatten([dict(task)]))
+    return known[id(task)]
 
 
 def _variables(tasks: list[Mapping[str, Any]]) -> frozenset[str]:
@@ -79,9 +87,13 @@ def _entries(
     left: dict[str, None] = {}
     writes: frozenset[str] = frozenset()
     for atom in atoms:
-        pruner = Pruner(atom, {leaf.number: leaf for leaf in leaves[id(atom)]}, seen, once=once)
+        own = leaves[id(atom)]
+        asks = any(not guard.total for guard in atom.guards)
+        if not asks and all(leaf.dead and leaf.droppable and (id(atom), leaf.number) not in seen for leaf in own):
+            continue  # as most are
+        pruner = Pruner(atom, {leaf.number: leaf for leaf in own}, seen, once=once)
         task = pruner.prune(atom.task, known_of(atom))
-        if task is not None or any(not guard.total for guard in atom.guards):
+        if task is not None or asks:
             skip = "" if "block" in atom.task or loop_key(atom.task) else pruner.skip
             found.append(Entry(atom.guards, task, atom.untagged, atom.file, atom.beside, skip))
         left |= dict.fromkeys(pruner.residual)

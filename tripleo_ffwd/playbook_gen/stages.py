@@ -6,6 +6,7 @@ Imports unrolling, liveness and specialising, which it runs in this order, progr
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import re
 from collections.abc import Mapping
@@ -19,8 +20,8 @@ from tripleo_ffwd.playbook_gen.loading import Outputs
 from tripleo_ffwd.playbook_gen.options import GenerateOptions
 from tripleo_ffwd.playbook_gen.parts import Part
 from tripleo_ffwd.playbook_gen.patterns import OVERCLOUD, UNDERCLOUD
-from tripleo_ffwd.playbook_gen.program import Program
 from tripleo_ffwd.playbook_gen.tasks import flatten, include_of, modules_of
+from tripleo_ffwd.playbook_gen.traits import Traits
 from tripleo_ffwd.playbook_gen.tree import Note
 from tripleo_ffwd.playbook_gen.unrolling import Unroller
 from tripleo_ffwd.playbook_gen.wholeness import Wholeness, sections_of
@@ -92,7 +93,7 @@ class Stager:
     Args:
         outputs: the outputs' model.
         groups: what a host pattern may name, see `patterns.groups_of`.
-        program: the program.
+        traits: those of the program's tasks.
         playbook: the playbook's file name.
         options: the phase, whose plays that it never runs are left out, and the releases that the operator named.
     """
@@ -101,11 +102,11 @@ class Stager:
         self,
         outputs: Outputs,
         groups: Mapping[str, tuple[str, ...]],
-        program: Program,
+        traits: Traits,
         playbook: str,
         options: GenerateOptions,
     ) -> None:
-        self._program = program
+        self._program = traits.program
         self._playbook = playbook
         self._phase = options.phase
         self._ids: set[str] = set()
@@ -114,8 +115,8 @@ class Stager:
         self._roles = tuple(outputs.roles)
         self._groups = groups
         self._hosts = {role: frozenset(groups[role]) for role in self._roles}
-        self._whole_playbook = Wholeness(program, playbook)
-        self.unroller = Unroller(program, playbook, options.releases, trusts_facts=self._whole_playbook.trusts_facts)
+        self._whole_playbook = Wholeness(traits, playbook)
+        self.unroller = Unroller(traits, playbook, options.releases, trusts_facts=self._whole_playbook.trusts_facts)
         self._given = {ROLE_VARIABLE}
 
     @property
@@ -323,8 +324,8 @@ class Stager:
         return found
 
     def _unique(self, release: str, kind: str, role: str, subset: str) -> str:
-        names = [role, *(["all"] if role == OVERCLOUD else []), *(f"{role}-{number}" for number in range(2, 1000))]
-        for name in names:
+        names = [role, *(["all"] if role == OVERCLOUD else [])]
+        for name in itertools.chain(names, (f"{role}-{number}" for number in range(2, 1000))):
             stage_id = f"{release}/{kind}/{name}/{subset}"
             if stage_id not in self._ids:
                 self._ids.add(stage_id)

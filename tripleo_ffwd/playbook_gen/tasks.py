@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 BLOCK_KEYS = ("block", "rescue", "always")
+_BLOCKS = frozenset(BLOCK_KEYS)
 # Stand for names that can't be told: of facts, and of variables that rank below facts and above a play's.
 ANY_FACT, ANY_VARIABLE = "*fact", "*variable"
 _INCLUDE_ORDER = tuple(
@@ -61,10 +62,9 @@ def flatten(tasks: list[Any]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for task in tasks:
         found.append(task)
-        for key in BLOCK_KEYS:
-            inner = task.get(key)
-            if inner:
-                found.extend(flatten(inner))
+        if not _BLOCKS.isdisjoint(task):
+            for key in BLOCK_KEYS:
+                found.extend(flatten(task.get(key) or []))
     return found
 
 
@@ -114,8 +114,13 @@ def is_static(task: Mapping[str, Any], static_parents: bool) -> bool:
     return action == "import_tasks"
 
 
-def settle(task: Mapping[str, Any], static_parents: bool) -> dict[str, Any]:
-    """Return a task with `include`, also in its blocks, as the import_tasks or include_tasks that it meant."""
+def settle(task: dict[str, Any], static_parents: bool) -> dict[str, Any]:
+    """Return a task with `include`, also in its blocks, as the import_tasks or include_tasks that it meant.
+
+    It is the very task where that changes nothing: what was found out about it holds.
+    """
+    if all(include_of(inner) is None for inner in flatten([task])):
+        return task
     result: dict[str, Any] = {}
     for key, value in task.items():
         if key in BLOCK_KEYS:
@@ -149,15 +154,13 @@ def sequence(text: Any) -> list[str] | None:
 
 def modules_of(tasks: list[Any]) -> tuple[str, ...]:
     """Return the module of each task, blocks left out."""
-    found = []
-    for task in flatten(list(tasks)):
-        if "block" in task:
-            continue
-        action = _action_of(task)
-        if action is not None:
-            value = action.get("module") if isinstance(action, Mapping) else action
-            found.append(str(value).split()[0])
-            continue
-        names = [key for key in task if key not in KEYWORDS and not key.startswith("with_")]
-        found.append(names[0] if names else "unknown")
-    return tuple(found)
+    return tuple(module_of(task) for task in flatten(list(tasks)) if "block" not in task)
+
+
+def module_of(task: Mapping[str, Any]) -> str:
+    """Return the module of a task that is no block."""
+    action = _action_of(task)
+    if action is not None:
+        value = action.get("module") if isinstance(action, Mapping) else action
+        return str(value).split()[0]
+    return next((key for key in task if key not in KEYWORDS and not key.startswith("with_")), "unknown")

@@ -12,8 +12,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from tripleo_ffwd.playbook_gen.effects import EVERYTHING, reads_of
+from tripleo_ffwd.playbook_gen.looks import Looks
+from tripleo_ffwd.playbook_gen.marks import Marks
 from tripleo_ffwd.playbook_gen.program import Program
-from tripleo_ffwd.playbook_gen.tasks import ANY_FACT, ANY_VARIABLE, assigned_names, flatten, include_of, modules_of
+from tripleo_ffwd.playbook_gen.tasks import (
+    ANY_FACT,
+    ANY_VARIABLE,
+    assigned_names,
+    flatten,
+    include_of,
+    modules_of,
+    settle,
+)
 
 # Files that are looked for beside a task, by a name that only the run knows.
 _NAMES_A_FILE = re.compile(
@@ -43,14 +53,22 @@ class TaskTraits:
 
 
 class Traits:
-    """The traits of a program's tasks.
+    """The traits of a program's tasks, one for all its playbooks.
 
     Args:
         program: the program.
+
+    Attributes:
+        program: it.
+        looks: what its tasks are by themselves.
+        marks: what the texts of its files show.
     """
 
     def __init__(self, program: Program) -> None:
-        self._program = program
+        self.program = program
+        self.looks = Looks()
+        self.marks = Marks(program)
+        self._settled: dict[tuple[int, bool], tuple[Mapping[str, Any], dict[str, Any]]] = {}
         self._found: dict[tuple[int, str], TaskTraits] = {}
         self._beside: dict[str, tuple[str, ...]] = {}
         self._read: dict[str, frozenset[str]] = {}
@@ -66,10 +84,17 @@ class Traits:
             )
         return self._found[key]
 
+    def settled(self, task: dict[str, Any], static_parents: bool) -> dict[str, Any]:
+        """Return a task as `tasks.settle` does, the same one each time."""
+        key = (id(task), static_parents)
+        if key not in self._settled:
+            self._settled[key] = (task, settle(task, static_parents))  # held, so that its id stays its own
+        return self._settled[key][1]
+
     def names_beside(self, value: Any, file: str) -> bool:
         """Return whether tasks of a file name, or may name, another one beside it."""
         if file not in self._beside:
-            self._beside[file] = self._program.files_beside(file)
+            self._beside[file] = self.program.files_beside(file)
         names = self._beside[file]
         text = json.dumps(value, default=str)
         if "/" not in file:
@@ -82,12 +107,12 @@ class Traits:
         """Return the modules, without their collections, of a file's tasks and of those that it includes."""
         if path not in self._modules:
             self._modules[path] = frozenset()
-            tasks = self._program.tasks[path]
+            tasks = self.program.tasks[path]
             found = {module.rpartition(".")[2] for module in modules_of(tasks)}
             for task in flatten(tasks):
                 include = include_of(task)
                 if include is not None:
-                    inner = self._program.resolve(include[1], path)
+                    inner = self.program.resolve(include[1], path)
                     found |= self.modules_below(inner) if inner is not None else {"unknown"}
             self._modules[path] = frozenset(found)
         return self._modules[path]
@@ -112,21 +137,21 @@ class Traits:
 
     def assigned_below(self, name: str, current: str) -> frozenset[str]:
         """Return the names that a file, which a task of another includes, and what it includes may set."""
-        path = self._program.resolve(name, current)
+        path = self.program.resolve(name, current)
         if path is None:
             return frozenset((ANY_FACT, ANY_VARIABLE))
         if path not in self._set:
             self._set[path] = frozenset((ANY_FACT, ANY_VARIABLE))  # for files that include each other
-            self._set[path] = self.assigned_by(self._program.tasks[path], path)
+            self._set[path] = self.assigned_by(self.program.tasks[path], path)
         return self._set[path]
 
     def _reads_of_file(self, name: str, current: str) -> frozenset[str]:
-        path = self._program.resolve(name, current) if "{{" not in name else None
+        path = self.program.resolve(name, current) if "{{" not in name else None
         if path is None:
             return frozenset((EVERYTHING,))
         if path not in self._read:
             self._read[path] = frozenset((EVERYTHING,))  # for files that include each other
-            tasks = self._program.tasks[path]
+            tasks = self.program.tasks[path]
             own: frozenset[str] = frozenset().union(*(reads_of(task) for task in flatten(tasks)))
             self._read[path] = own | self.reads_below(tasks, path)
         return self._read[path]

@@ -27,6 +27,7 @@ class Manifest:
         version: the generator's; a change of it changes the digest.
         releases: the releases of the upgrade, without the one it starts from.
         roles: names of the roles, in the outputs' order.
+        rolling: names of the roles that the control plane does not stand on, see `rolling.rolling_roles`.
         bootstrap: the overcloud's bootstrap server, ``{server_id, host}``; a role's is decided on the nodes.
         task_order: ``sorted`` or ``written``.
         stages: all stages, playbook by playbook, in order.
@@ -47,6 +48,7 @@ class Manifest:
     version: str
     releases: tuple[str, ...]
     roles: tuple[str, ...]
+    rolling: tuple[str, ...]
     bootstrap: Mapping[str, str | None]
     task_order: str
     stages: tuple[Stage, ...]

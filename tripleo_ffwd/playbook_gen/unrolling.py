@@ -6,6 +6,7 @@ An include is followed only where that is equal to including it at run time; any
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,14 +16,11 @@ from tripleo_ffwd.playbook_gen.atoms import ROLE_VARIABLE, Atom, Guard
 from tripleo_ffwd.playbook_gen.conditions import UNKNOWN
 from tripleo_ffwd.playbook_gen.effects import EVERYTHING
 from tripleo_ffwd.playbook_gen.facts import Facts, plain_facts, tags_of
-from tripleo_ffwd.playbook_gen.looks import Looks
 from tripleo_ffwd.playbook_gen.patterns import UNDERCLOUD
-from tripleo_ffwd.playbook_gen.program import Program
 from tripleo_ffwd.playbook_gen.simplifying import simplify
 from tripleo_ffwd.playbook_gen.tasks import (
     ANY_FACT,
     ANY_VARIABLE,
-    assigned_names,
     flatten,
     include_key,
     include_of,
@@ -60,6 +58,9 @@ _WITHOUT_FACTS = (
     )
     | frozenset(("stat", "systemd", "template", "user", "wait_for", "yum", "yum_repository"))
 )
+_NOTHING: Mapping[str, Any] = {}
+_name = operator.itemgetter(0)
+_ROLE_ONLY = frozenset((ROLE_VARIABLE,))
 # Texts that set_fact makes booleans of in 2.16 and leaves as they are in 2.19.
 _TRUTHS = frozenset(("true", "false", "yes", "no"))
 
@@ -83,14 +84,14 @@ class Unroller:
     """Unrolls the plays of one playbook; what its set_facts make known is known to its later plays.
 
     Args:
-        program: the program.
+        traits: those of the program's tasks.
         playbook: the playbook's file name.
         releases: the releases that the operator named, or none.
         trusts_facts: no host sets facts of another.
     """
 
-    def __init__(self, program: Program, playbook: str, releases: tuple[str, ...], *, trusts_facts: bool) -> None:
-        self._program = program
+    def __init__(self, traits: Traits, playbook: str, releases: tuple[str, ...], *, trusts_facts: bool) -> None:
+        self._program = traits.program
         self._playbook = playbook
         self._releases = releases
         self._facts = Facts()
@@ -98,15 +99,17 @@ class Unroller:
         self._hosts: dict[str | None, frozenset[str]] = {}
         self._tags: frozenset[str] = frozenset()
         self._guards = 0
-        self._settled: dict[Any, tuple[Any, dict[str, Any]]] = {}
-        self._looks = Looks()
+        self._inherited: dict[Any, dict[str, Any]] = {}
+        self._looks = traits.looks
+        self._facts_last: tuple[Mapping[str, Any], tuple[tuple[str, Any], ...]] = ({}, ())
+        self._known_last: tuple[_Context | None, Mapping[str, Any], dict[str, Any]] = (None, {}, {})
         self._given: Mapping[str, Any] = {}
         self._fails = False
         self._sure = True
         self._skipped: str | None = None
         self._waiting: dict[str, list[Atom]] = {}
         self._forgotten: list[Atom] = []  # keeps the ids of atoms that are in `leaves` their own
-        self.traits = Traits(program)
+        self.traits = traits
         self.releases: tuple[str, ...] = ()
         self.notes: list[Note] = []
         self.leaves: dict[int, list[Leaf]] = {}
@@ -156,6 +159,8 @@ class Unroller:
         self._facts.enter(hosts, alone=bool(self._tags))
         self._facts.define((ROLE_VARIABLE,), frozenset(hosts) - {UNDERCLOUD})  # by the inventory
         self._given = given
+        self._known_last = (None, {}, {})
+        self._facts_last = ({}, ())
         # A set_fact that fails sets nothing, and where errors are ignored the host goes on.
         self._fails = bool(play.get("ignore_errors") or play.get("ignore_unreachable")) or not self._trusts_facts
         self._sure = sure
@@ -166,6 +171,7 @@ class Unroller:
         self._walk(play.get("tasks") or [], _Context(self._playbook, (), roles=tuple(roles)))
         self._release(None)
         self._given = {}
+        self._known_last = (None, {}, {})
         self._facts.block(())
         self._facts.forget(self.traits.assigned_by(play.get("post_tasks") or [], self._playbook))
         self._facts.leave(play, sure=sure)
@@ -193,7 +199,7 @@ class Unroller:
 
     def _plain(self, task: dict[str, Any], context: _Context) -> None:
         when = conditions.items(task.get("when"))
-        if len(context.roles) > 1 and ROLE_VARIABLE in conditions.names(when) and "register" not in task:
+        if len(context.roles) > 1 and "register" not in task and ROLE_VARIABLE in conditions.names(when):
             chosen = self._chosen(task, [*context.when, *when], context)
             if len(chosen) == 1 and "block" not in task:
                 # It leaves no trace where it is skipped: a stage of the one role is enough.
@@ -205,14 +211,17 @@ class Unroller:
             return
         decided = {} if self._fails else _plain_facts(task, context, known)
         before = self._visible(task, context)
-        written = self._set_facts(task, decided, known, context) if decided else task
-        settled = _inherit(settle(written, context.static), context) if decided else self._settle(task, context)
+        if decided:
+            written = self._set_facts(task, decided, known, context)
+            settled = _inherit(settle(written, context.static), context)
+        else:
+            settled = self._settle(task, context)
         atom = self._emit(settled, context, before)
         leaves = self.leaves[id(atom)]
         if leaves and all(leaf.dead for leaf in leaves):
             gone = {leaf.register for leaf in leaves if leaf.register}
         else:
-            self._facts.assign(assigned_names([task]))
+            self._facts.assign(atom.writes)
             gone = set(atom.writes - decided.keys())
         if gone:
             self._facts.forget(gone)
@@ -230,16 +239,19 @@ class Unroller:
 
     def _emit(self, task: Mapping[str, Any], context: _Context, facts: Mapping[str, Any]) -> Atom:
         traits = self.traits.of(task, context.file)
-        facts = {**self._given, **facts}
         if "block" in task:
             # What a block sets holds for the rest of it.
             opaque = bool({ANY_FACT, ANY_VARIABLE} & traits.writes)
-            facts = {name: value for name, value in facts.items() if not opaque and name not in traits.writes}
+            around = {**self._given, **facts}
+            kept = {name: value for name, value in around.items() if not opaque and name not in traits.writes}
+            known = tuple(sorted(kept.items(), key=_name))
+        else:
+            known = self._sorted(facts)
         atom = Atom(
             task=task,
             file=context.file,
             loop_vars=context.loop_vars,
-            facts=tuple(sorted(facts.items(), key=lambda item: item[0])),
+            facts=known,
             role=context.role,
             guards=context.guards,
             shadowed=self._facts.outrank(dict(context.loop_vars)),
@@ -261,36 +273,59 @@ class Unroller:
             self._forgotten.append(atom)
         return atom
 
+    def _sorted(self, facts: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+        """Return facts with the variables that the play gives, by name: the same for one task after the other."""
+        if self._facts_last[0] is not facts:
+            self._facts_last = (facts, tuple(sorted({**self._given, **facts}.items(), key=_name)))
+        return self._facts_last[1]
+
     def _release(self, role: str | None) -> None:
         """Put what a role skips, or all roles, before the next task that may run there."""
         for name in list(self._waiting) if role is None else [role]:
             self._atoms += self._waiting.pop(name, [])
 
     def _settle(self, task: dict[str, Any], context: _Context) -> dict[str, Any]:
-        key = (id(task), context.static, str(context.when), context.tags)
-        if key not in self._settled:
-            # Holding the task keeps its id its own.
-            self._settled[key] = (task, _inherit(settle(task, context.static), context))
-        return self._settled[key][1]
+        settled = self.traits.settled(task, context.static)
+        if not context.when and not context.tags:
+            return settled
+        key = (id(settled), str(context.when), context.tags)
+        if key not in self._inherited:
+            self._inherited[key] = _inherit(settled, context)
+        return self._inherited[key]
 
     def _on(self, context: _Context) -> frozenset[str]:
         """Return the hosts that run what stands in a context."""
         return self._hosts[context.role]
 
-    def _visible(self, task: Mapping[str, Any], context: _Context) -> dict[str, Any]:
+    def _visible(self, task: Mapping[str, Any], context: _Context) -> Mapping[str, Any]:
         """Return the facts that a task surely finds; `--tags` may select one that has tags, and not what set them."""
-        return {} if _is_alone(task, context) else self._facts.visible(self._on(context))
+        return _NOTHING if self._is_alone(task, context) else self._facts.visible(self._on(context))
 
     def _defined(self, task: Mapping[str, Any], context: _Context) -> frozenset[str]:
-        alone = _is_alone(task, context)
-        return frozenset((ROLE_VARIABLE,)) if alone else self._facts.defined(self._on(context))
+        alone = self._is_alone(task, context)
+        return _ROLE_ONLY if alone else self._facts.defined(self._on(context))
 
-    def _known(self, task: Mapping[str, Any], context: _Context) -> dict[str, Any]:
-        known = {**self._given, **self._visible(task, context), **dict(context.loop_vars)}
-        around = [dict(guard.vars) for guard in context.guards] + [task.get("vars") or {}]
-        if any(around):
-            known = {name: value for name, value in known.items() if not any(name in found for found in around)}
-        return known if context.role is None else {**known, ROLE_VARIABLE: context.role}
+    def _is_alone(self, task: Mapping[str, Any], context: _Context) -> bool:
+        """Return whether `--tags` may select a task, or one in it, where it leaves tasks without tags out."""
+        return not context.untagged and (bool(context.tags) or self._looks.at(task).tagged)
+
+    def _known(self, task: Mapping[str, Any], context: _Context) -> Mapping[str, Any]:
+        """Return the values that are known of variables: for a file's tasks, one after the other, mostly the same."""
+        variables = task.get("vars") or {}
+        visible = self._visible(task, context)
+        last, seen, known = self._known_last
+        if last is not context or seen is not visible:
+            known = {**self._given, **visible, **dict(context.loop_vars)}
+            for guard in context.guards:
+                for name, _ in guard.vars:
+                    known.pop(name, None)
+            if context.role is not None:
+                known[ROLE_VARIABLE] = context.role
+            self._known_last = (context, visible, known)
+        if variables.keys() & known.keys():
+            hidden = variables.keys() - ({ROLE_VARIABLE} if context.role is not None else set())
+            return {name: value for name, value in known.items() if name not in hidden}
+        return known
 
     def _set_facts(
         self, task: dict[str, Any], facts: Mapping[str, Any], known: Mapping[str, Any], context: _Context
@@ -451,9 +486,7 @@ class Unroller:
         """Return the contexts in which the file is walked: one, or none when it is left out."""
         when = [*context.when, *conditions.items(task.get("when"))]
         variables = task.get("vars") or {}
-        known = self._known(task, context)
-        for name in variables:
-            known.pop(name, None)
+        known = {name: value for name, value in self._known(task, context).items() if name not in variables}
         defined = self._defined(task, context)
         verdicts = {role: verdict(when, {**known, ROLE_VARIABLE: role}, defined) for role in context.roles}
         chosen = tuple(role for role, found in verdicts.items() if found is not False)
@@ -493,11 +526,6 @@ def _plain_facts(task: Mapping[str, Any], context: _Context, known: Mapping[str,
     facts = {} if context.guards or context.tags else plain_facts(task)
     when = [*context.when, *conditions.items(task.get("when"))]
     return facts if facts and conditions.decide(when, known) is True else {}
-
-
-def _is_alone(task: Mapping[str, Any], context: _Context) -> bool:
-    """Return whether `--tags` may select a task, or one in it, by its tags where it leaves tasks without tags out."""
-    return not context.untagged and (bool(context.tags) or any(tags_of(item) for item in flatten([dict(task)])))
 
 
 def _inherit(task: dict[str, Any], context: _Context) -> dict[str, Any]:

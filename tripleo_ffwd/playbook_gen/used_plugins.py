@@ -1,6 +1,6 @@
 """The plugins that templates and keywords use: which nobody knows, which ansible-core does not have; no I/O.
 
-Imports plugin_names and jinja2.
+Imports conditions, plugin_names and jinja2.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import jinja2
 from jinja2 import nodes
 
+from tripleo_ffwd.playbook_gen import conditions
 from tripleo_ffwd.playbook_gen.plugin_names import (
     COLLECTION_FILTERS,
     FILTERS,
@@ -32,23 +33,22 @@ _NAMING = {
     "rejectattr": (1, "test"),
 }
 _LOOKING_UP = ("lookup", "query", "q")
-_MAY_USE = re.compile(r"\||\bis\b|\b(lookup|query|q)\s*\(")
+_MAY_USE = re.compile(r"\||\b(?:is|filter)\b|\b(?:lookup|query|q)\s*\(")
 # Keywords whose texts are expressions.
 _BARE = ("when", "failed_when", "changed_when", "until")
 _CORE_COLLECTIONS = ("ansible.builtin.", "ansible.legacy.")
 _CORE = {"filter": FILTERS | FILTERS_THAT_ARE_TESTS, "test": TESTS, "lookup": LOOKUPS}
 
 
-@functools.lru_cache(maxsize=4096)
-def check(template: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the plugins of a template that Ansible surely doesn't have, and those that only collections have.
+def check(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the plugins of a template or an expression that Ansible surely doesn't have, and those of collections.
 
     Each is named with its kind, such as ``filter frobnicate``. Names with dots are those of collections' plugins. What
     is no template to Jinja2, such as another language's braces, uses none.
     """
     unknown: dict[str, None] = {}
     elsewhere: dict[str, None] = {}
-    for kind, name in _used(template):
+    for kind, name in _used(text):
         if kind == "lookup":
             continue
         known = name in TESTS if kind == "test" else name in FILTERS or name in FILTERS_THAT_ARE_TESTS
@@ -93,11 +93,9 @@ def _in_value(value: Any, *, bare: bool = False) -> Iterable[str]:
 @functools.lru_cache(maxsize=16384)
 def _in_text(text: str, bare: bool) -> tuple[str, ...]:
     """Return the plugins of a template that ansible-core doesn't have; a bare one is an expression without braces."""
-    braces = "{{" in text or "{%" in text
-    if not (braces or bare) or not _MAY_USE.search(text):
+    if not (bare or "{{" in text or "{%" in text):
         return ()
-    used = _used(text if braces else f"{{{{ {text} }}}}")
-    return tuple(dict.fromkeys(f"{kind} {name}" for kind, name in used if _short(name) not in _CORE[kind]))
+    return tuple(dict.fromkeys(f"{kind} {name}" for kind, name in _used(text) if _short(name) not in _CORE[kind]))
 
 
 def _short(name: str) -> str:
@@ -105,11 +103,22 @@ def _short(name: str) -> str:
     return name.rpartition(".")[2] if name.startswith(_CORE_COLLECTIONS) else name
 
 
-def _used(template: str) -> Iterator[tuple[str, str]]:
+@functools.lru_cache(maxsize=16384)
+def _used(text: str) -> tuple[tuple[str, str], ...]:
+    """Return the plugins of a template, or of an expression without braces, as (kind, name)."""
+    if not _MAY_USE.search(text):
+        return ()
     try:
-        tree = _ENVIRONMENT.parse(template)
+        if "{{" in text or "{%" in text:
+            return tuple(_in_tree(_ENVIRONMENT.parse(text)))
+        expression = conditions.parse(text)
+        tree = nodes.Output([expression]) if expression is not None else _ENVIRONMENT.parse(f"{{{{ {text} }}}}")
+        return tuple(_in_tree(tree))
     except (jinja2.TemplateSyntaxError, ValueError, RecursionError):
-        return
+        return ()
+
+
+def _in_tree(tree: nodes.Node) -> Iterator[tuple[str, str]]:
     for node in tree.find_all((nodes.Filter, nodes.Test, nodes.Call)):
         if isinstance(node, nodes.Test):
             yield "test", node.name

@@ -7,6 +7,7 @@ Ansible would look at before it skips could fail.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ from tripleo_ffwd.playbook_gen.tasks import BLOCK_KEYS, loop_key
 # Filters that take any value without an error.
 _TOTAL_FILTERS = frozenset(("bool", "lower", "upper", "string", "default", "d"))
 _NOTHING: frozenset[str] = frozenset()
+_UNTAGGED = frozenset(("include without tags",))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,12 +70,23 @@ class _Around:
 
 def leaves_of(atom: Atom, play_tags: frozenset[str], looks: Looks, *, sure: bool) -> list[Leaf]:
     """Return the leaves of an atom's task, in order; `sure` when a task that fails is its host's last."""
-    ambient = frozenset().union(*(reads_of({"vars": dict(guard.vars)}) for guard in atom.guards if guard.vars))
-    # An include's own tags decide with those of the task: what they are only has to be told apart.
-    tags = play_tags | {f"include {tag}" for guard in atom.guards for tag in guard.tags}
-    tags |= {"include without tags"} if atom.untagged else set()
-    around = _Around(known_of(atom), False, True, sure, False, tags, ambient, "", plain=True)
-    return list(_leaves(atom.task, around, atom.defined, _Counter(looks)))
+    ambient, tags = _NOTHING, play_tags
+    for guard in atom.guards:
+        ambient |= reads_of({"vars": dict(guard.vars)}) if guard.vars else _NOTHING
+        # An include's own tags decide with those of the task: what they are only has to be told apart.
+        tags |= {f"include {tag}" for tag in guard.tags}
+    tags |= _UNTAGGED if atom.untagged else _NOTHING
+    known = known_of(atom)
+    around = _Around(known, False, True, sure, False, tags, ambient, "", plain=True)
+    own, reason = _decide(atom.task.get("when"), within(atom.task, known), atom.defined)
+    if own is not False:
+        return list(_leaves(atom.task, around, atom.defined, _Counter(looks)))
+    # All in it is dead, for one reason, whatever else is known: the same in most steps and releases.
+    key = (id(looks.at(atom.task).task), reason, tags, ambient, sure)
+    found: list[Leaf] | None = looks.dead.get(key)
+    if found is None:
+        found = looks.dead[key] = list(_leaves(atom.task, around, atom.defined, _Counter(looks)))
+    return found
 
 
 def known_of(atom: Atom) -> Mapping[str, Any]:
@@ -124,8 +137,15 @@ def _decide(when: Any, known: Mapping[str, Any], defined: frozenset[str]) -> tup
 
 def is_total(item: Any, known: Mapping[str, Any], defined: frozenset[str]) -> bool:
     """Return whether a condition comes to some value without an error, whatever the variables hold."""
-    node = conditions.parse(item) if isinstance(item, str) else None
-    return isinstance(item, bool) or (node is not None and _total(node, defined | known.keys()))
+    if not isinstance(item, str):
+        return isinstance(item, bool)
+    return _is_total(item, frozenset(name for name in conditions.names_of(item) if name in defined or name in known))
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_total(expression: str, defined: frozenset[str]) -> bool:
+    node = conditions.parse(expression)
+    return node is not None and _total(node, defined)
 
 
 def _total(node: nodes.Node | None, defined: frozenset[str]) -> bool:

@@ -6,12 +6,16 @@ import json
 import os
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 from tripleo_ffwd.exceptions import WriteRefused
 from tripleo_ffwd.files import sync_dir
 from tripleo_ffwd.playbook_gen import manifest
 from tripleo_ffwd.playbook_gen.tree import PlaybookTree
+
+# Threads that write a tree's files.
+_WRITERS = 4
 
 
 def write_tree(tree: PlaybookTree, directory: Path) -> None:
@@ -83,9 +87,21 @@ def _ours(directory: Path) -> set[str]:
 
 def _fill(tree: PlaybookTree, root: Path) -> None:
     files = (*tree.files, (manifest.MANIFEST, manifest.dump(tree.manifest)))
-    directories = sorted({parent for path, _ in files for parent in PurePosixPath(path).parents})
-    for parent in directories:
-        (root / parent).mkdir(mode=0o700, exist_ok=True)
+    folders = {path.rpartition("/")[0] for path, _ in files}
+    inner = {root / parent for folder in folders for parent in PurePosixPath(folder).parents}
+    directories = sorted({root, *inner, *(root / folder for folder in folders)})
+    for directory in directories:
+        directory.mkdir(mode=0o700, exist_ok=True)
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        # A writer mostly waits for the disk, which takes at once what several of them have for it.
+        shares = [files[number::_WRITERS] for number in range(_WRITERS)]
+        for _ in pool.map(_write_files, shares, [str(root)] * _WRITERS):
+            pass
+    for directory in directories:
+        sync_dir(directory)
+
+
+def _write_files(files: tuple[tuple[str, str], ...], root: str) -> None:
     for path, text in files:
         # Plain calls: there are some files for each server.
         descriptor = os.open(f"{root}/{path}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -96,8 +112,6 @@ def _fill(tree: PlaybookTree, root: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-    for parent in directories:
-        sync_dir(root / parent)
 
 
 def _switch(new: Path, directory: Path, old: Path) -> None:

@@ -93,3 +93,10 @@ def test_what_is_folded_is_what_jinja_says(expression: str, step: str, release: 
     assert folded is None or folded == bool(truth)
     if "flag" not in expression:
         assert evaluate(expression, known) is not UNKNOWN
+
+
+def test_values_of_different_types_are_told_apart_whatever_was_asked_before() -> None:
+    for step, holds in ((1, True), ("1", False), (True, True), (1.0, True), ("1", False), (1, True)):
+        assert conditions.evaluate("step == 1", {"step": step}) is holds
+    assert conditions.evaluate("step is defined", {"step": 1}) is True
+    assert conditions.evaluate("step is defined", {}) is conditions.UNKNOWN

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tripleo_ffwd.exceptions import WriteRefused
-from tripleo_ffwd.playbook_gen import pipeline, writing
+from tripleo_ffwd.playbook_gen import manifest, pipeline, writing
 from tripleo_ffwd.playbook_gen.options import GenerateOptions
 from tripleo_ffwd.playbook_gen.tree import PlaybookTree
 
@@ -64,3 +64,16 @@ def test_what_is_no_directory_of_ours_is_refused(kind: str, tree: PlaybookTree, 
         (target / "manifest.json").write_text("{}")
     with pytest.raises(WriteRefused):
         writing.write_tree(tree, target)
+
+
+def test_the_manifest_is_written_as_json_writes_it() -> None:
+    value = {
+        "a": ["x", "ü", 'q"'],
+        "b": [],
+        "c": {},
+        "d": [["x", 1], {"e": None}],
+        "f": ("g", True),
+        "h": 1.5,
+        "i": {"j": "k"},
+    }
+    assert manifest.dump(value) == json.dumps(value, indent=1, ensure_ascii=False) + "\n"
