@@ -8,7 +8,7 @@ KEYSTONE := .venv-keystone
 SWIFT := .venv-swift
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-.PHONY: demo test test-differential test-templates test-overcloud test-faults-heat test-keystone test-swift lint docs bench config clean
+.PHONY: demo test test-differential test-templates test-overcloud test-faults test-faults-heat test-keystone test-swift lint docs bench config clean
 .DEFAULT_GOAL := test
 
 $(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
@@ -56,6 +56,15 @@ test-templates: $(VENV)/.installed $(ANSIBLE_216)/.installed
 test-overcloud: $(VENV)/.installed
 	FFWD_TEST_REAL=all $(BIN)/python -m pytest tests/overcloud --durations=10 $(PYTEST_ARGS)
 
+# The table of faults that happen to runs of Ansible, at many moments; `test` has a few of them. It can be ended at any
+# time and goes on with what has not passed: STATE says what has. ROWS='cancel off' for some, ROWS=list to name them.
+test-faults: $(VENV)/.installed
+ifeq ($(ROWS),list)
+	@PYTHONPATH=tests $(BIN)/python -m faults --list
+else
+	PYTHONPATH=tests $(BIN)/python -m faults --rows '$(ROWS)' --seed $(or $(SEED),1) --moments $(or $(MOMENTS),10) --state $(or $(STATE),.faults.json)
+endif
+
 # Heat and Mistral killed in the middle of stack updates: `test` has a part of it.
 test-faults-heat: $(VENV)/.installed
 	FFWD_TEST_FAULTS=all $(BIN)/python -m pytest tests/functional/test_heat_faults.py tests/functional/test_heat_updates.py --durations=10 $(PYTEST_ARGS)
@@ -86,4 +95,4 @@ bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 clean:
-	rm -rf $(VENV) $(ANSIBLE_216) $(KEYSTONE) $(SWIFT) .venv-templates .bench build dist doc/build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(ANSIBLE_216) $(KEYSTONE) $(SWIFT) .venv-templates .bench .faults.json build dist doc/build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from benchmarks import classic, execution, generation, heat_calls, measuring, rendering
+from benchmarks import classic, execution, generation, heat_calls, measuring, rendering, runs
 
-_SECTIONS = ("generation", "heat", "rendering", "execution")
+_SECTIONS = ("generation", "heat", "rendering", "execution", "runs")
 Target = tuple[str, str, str, bool | None]
 
 
@@ -27,7 +27,7 @@ def main() -> None:
     work = Path(tempfile.mkdtemp(prefix="run-", dir=classic.CACHE))
     targets: list[Target] = []
     parts: dict[str, Callable[[argparse.Namespace, Path], list[Target]]]
-    parts = {"generation": _generation, "heat": _heat, "rendering": _rendering, "execution": _execution}
+    parts = {"generation": _generation, "heat": _heat, "rendering": _rendering, "execution": _execution, "runs": _runs}
     try:
         _say(_machine(options.ansible_playbook))
         for name in _SECTIONS:
@@ -109,6 +109,14 @@ def _execution(options: argparse.Namespace, work: Path) -> list[Target]:
         comparison.run("fast_forward_upgrade", number)
     for playbook in ("upgrade_steps", "deploy_steps", "post_upgrade_steps"):
         comparison.run(playbook, hosts[0])
+    _say(comparison.lines())
+    return list(comparison.targets())
+
+
+def _runs(_: argparse.Namespace, work: Path) -> list[Target]:
+    _section("Runs: supervisor, ledger and status beside bare ansible-playbook, tasks that answer at once")
+    comparison = runs.Comparison(work / "runs")
+    comparison.run()
     _say(comparison.lines())
     return list(comparison.targets())
 

@@ -67,6 +67,7 @@ class Trees:
                 "playbook": PLAYBOOK,
                 "hosts": members[entry["hosts"].split(":")[0]],
                 "tasks": len(entry["tasks"]),
+                "role": entry["name"].split("/")[2] if "/" in entry["name"] else "",
             }
             for entry in plays
             if not entry["name"].startswith("gate ")

@@ -33,6 +33,9 @@ UNSELECTED_GROUP = "ffwd_unselected"
 GATE_TASK = "Every selected host has finished the stage"
 GATE_PLAY = "gate "
 
+# The play that a run's playbook ends with: what comes to it has gone through all plays before.
+END_PLAY = "the end of the playbook"
+
 # In place of a stage's id: all stages are finished.
 NOTHING_LEFT = "(nothing is left)"
 
@@ -98,6 +101,7 @@ class RunSpec:
         first_stage: stage that the run begins with, or `NOTHING_LEFT`; empty for the first one.
         first_hosts: hosts that have finished that stage and are left out of it.
         restore: stage at whose end the variables were that the run begins with; empty for none.
+        notified: (handler, host) of that stage that were notified before, and must run at its end.
     """
 
     plan: str
@@ -132,6 +136,7 @@ class RunSpec:
     first_stage: str = ""
     first_hosts: tuple[str, ...] = ()
     restore: str = ""
+    notified: tuple[tuple[str, str], ...] = ()
 
     @property
     def key(self) -> tuple[str, str, str, str, tuple[str, ...], str, bool]:

@@ -30,6 +30,7 @@ from support import until
 from tripleo_ffwd.ansible_run import runs
 from tripleo_ffwd.cli import run as run_command
 from tripleo_ffwd.exceptions import InvalidInput, NotFound
+from tripleo_ffwd.model import END_PLAY
 
 
 @pytest.fixture
@@ -61,7 +62,8 @@ def test_run_goes_through_every_stage_once(trees: Trees, work: Path, tmp_path: P
     assert (tmp_path / "out-cmp-0").read_text().split() == ["2"]
     ended = records(status, event="task_end", status="changed")
     assert len({(r["stage"], r["task_id"], r["host"]) for r in ended}) == len(ended) == 5
-    assert [r["play"] for r in records(status, event="play_start")] == [entry["name"] for entry in plays]
+    began = [r["play"] for r in records(status, event="play_start")]
+    assert began == [*(entry["name"] for entry in plays), END_PLAY]
     log = Path(status.run_dir) / "ansible.log"
     assert "PLAY RECAP" in log.read_text() and "\x1b" not in log.read_text()
     assert {path.stat().st_mode & 0o777 for path in log.parent.iterdir() if path.is_file()} == {0o600}

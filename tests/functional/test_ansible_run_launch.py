@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from ansible_lab import seal
 from support import until
 
@@ -57,7 +58,7 @@ def spec(tmp_path: Path) -> RunSpec:
     task = {"name": "waits", "shell": f"touch {tmp_path}/runs; cat {tmp_path}/go; touch {tmp_path}/ran"}
     play = {"name": STAGE, "hosts": "Controller", "gather_facts": False, "tasks": [task]}
     host = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-    (tree / PLAYBOOK).write_text(json.dumps([play]))
+    (tree / PLAYBOOK).write_text(yaml.safe_dump([play], sort_keys=False))
     (tree / "inventory.yaml").write_text(json.dumps({"Controller": {"hosts": {"ctl-0": host}}}))
     stage = {"id": STAGE, "playbook": PLAYBOOK, "hosts": ["ctl-0"], "tasks": 1}
     (tree / "manifest.json").write_text(json.dumps({"digest": "d", "stages": [stage]}))

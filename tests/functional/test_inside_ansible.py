@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_lab import Trees, command, play, spec_of
+from ansible_lab import Trees, command, gate, play, spec_of
 
 from tripleo_ffwd.ansible_run import command as calling
-from tripleo_ffwd.ansible_run import ledger, pinning
+from tripleo_ffwd.ansible_run import ledger, pinning, resuming
 from tripleo_ffwd.ansible_run.inside import variables
 from tripleo_ffwd.ansible_run.inside.recording import STOPPED
 from tripleo_ffwd.ansible_run.rundir import RunDir
@@ -36,7 +36,7 @@ class Inside:
         """Run it in a new run directory with some files; return the directory, exit code and output."""
         self.count += 1
         run = RunDir(self.root / "runs" / f"run{self.count}")
-        run.path.mkdir(parents=True)
+        run.path.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             (run.path / name.replace("_", ".")).write_bytes(content)
         tree = load(Path(spec.tree))
@@ -136,3 +136,112 @@ def test_other_key_stops_the_run(inside: Inside, tmp_path: Path) -> None:
     run, code, _ = inside.go(spec, variables_bin=first.variables.read_bytes())
     assert code == STOPPED
     assert events(run) == ["ansible_start", "stopped"]
+
+
+def test_cancel_while_a_failed_host_is_in_its_always_section_finishes_no_stage(inside: Inside, tmp_path: Path) -> None:
+    ask = command(f"echo '{json.dumps({'at': 'task'})}' > {tmp_path}/runs/run1/stop.json", "asks")
+    fail = command("test {{ inventory_hostname }} = ctl-0", "fails on one")
+    tree = Trees(tmp_path).make(
+        [
+            play(ONE, "Controller", [{"block": [fail], "always": [ask]}]),
+            gate(ONE, "Controller"),
+            play(TWO, "Controller", [command("true")]),
+        ]
+    )
+    run, _, output = inside.go(spec_of(tree))
+    assert past_of(run, tree).finished == (), output
+
+
+def test_records_that_can_not_be_kept_end_the_run_before_it_begins(inside: Inside, tmp_path: Path) -> None:
+    tree = Trees(tmp_path).make([play(ONE, "Controller", [command(f"touch {tmp_path}/began")])])
+    (tmp_path / "runs" / "run1" / "ledger.jsonl").mkdir(parents=True)
+    _, code, output = inside.go(spec_of(tree))
+    assert (code, (tmp_path / "began").exists()) == (STOPPED, False)
+    assert "the records of the run can't be opened" in output
+
+
+def test_rescued_and_ignored_losses_are_told_from_others(inside: Inside, tmp_path: Path) -> None:
+    away = {"ansible_connection": "ssh", "ansible_host": "127.9.9.9", "ansible_port": 9}
+    tasks = [
+        {"block": [command("false", "tries")], "rescue": [command("true")]},
+        {"name": "away", "ping": {}, "vars": away, "ignore_unreachable": True},
+        {"block": [command("false", "fails")], "always": [command("true")]},
+    ]
+    run, code, output = inside.go(spec_of(Trees(tmp_path).make([play(ONE, "Controller", tasks)])))
+    assert code == 2, output
+    ends = {(r["task"], r["status"]) for r in ledger.read(run.ledger) if r["event"] == "task_end"}
+    assert {("tries", "rescued"), ("away", "ignored"), ("fails", "failed")} <= ends
+
+
+def test_notified_handlers_run_when_their_stage_begins_again(inside: Inside, tmp_path: Path) -> None:
+    change = {"name": "configure", "copy": {"content": "x", "dest": f"{tmp_path}/conf-{{{{ inventory_hostname }}}}"}}
+    first = play(
+        ONE, "Controller", [{**change, "notify": ["restart"]}, command(f"test -e {tmp_path}/mended", "fails once")]
+    )
+    first["handlers"] = [
+        {"name": "the service", "listen": "restart", **restarted} for restarted in [restart_in(tmp_path)]
+    ]
+    tree = Trees(tmp_path).make([first])
+    run, _, _ = inside.go(spec_of(tree))
+    past = past_of(run, tree)
+    assert set(past.notified) == {("restart", "ctl-0"), ("restart", "ctl-1")}
+    (tmp_path / "mended").touch()
+    run, code, output = inside.go(dataclasses.replace(spec_of(tree), notified=past.notified))
+    assert code == 0, output
+    assert (tmp_path / "restarted").read_text().split() == ["ctl-0", "ctl-1"]
+    assert past_of(run, tree).finished == (ONE,)
+
+
+def restart_in(path: Path) -> dict[str, str]:
+    return {"shell": f"echo {{{{ inventory_hostname }}}} >> {path}/restarted", "throttle": "1"}
+
+
+def past_of(run: RunDir, tree: Path) -> resuming.Past:
+    return resuming.past(run, spec_of(tree), load(tree))
+
+
+def test_hosts_and_groups_that_loops_add_are_told(inside: Inside, tmp_path: Path) -> None:
+    tasks = [
+        {"name": "hosts", "add_host": {"name": "new-{{ item }}", "groups": "extra"}, "loop": [1, 2]},
+        {"name": "groups", "group_by": {"key": "of_{{ item }}"}, "loop": [1, 2]},
+    ]
+    tree = Trees(tmp_path).make([play(ONE, "Controller", tasks)])
+    run, code, output = inside.go(spec_of(tree))
+    assert code == 0, output
+    assert {told.split(" (")[0] for told in past_of(run, tree).changed_inventory} == {"hosts", "groups"}
+
+
+def test_variables_of_another_ansible_are_not_restored(inside: Inside, tmp_path: Path) -> None:
+    tree = Trees(tmp_path).make([play(name, "Controller", [command("true")]) for name in (ONE, TWO)])
+    path = tmp_path / "variables.bin"
+    (tmp_path / "runs").mkdir()
+    key = calling.variables_key(RunDir(tmp_path / "runs" / "run0"))
+    manager = type("Manager", (), {"_fact_cache": {}, "_nonpersistent_fact_cache": {}, "_vars_cache": {}})
+    variables.Keeper(path, key, "2.14.3").keep(ONE, manager)
+    spec = dataclasses.replace(spec_of(tree), first_stage=TWO, restore=ONE)
+    run, code, _ = inside.go(spec, variables_bin=path.read_bytes())
+    assert code == STOPPED
+    (stopped,) = [record for record in ledger.read(run.ledger) if record["event"] == "stopped"]
+    assert "ansible-core 2.14.3" in stopped["why"]
+
+
+def test_wrapper_around_ansible_is_not_taken_for_a_dead_supervisor(inside: Inside, tmp_path: Path) -> None:
+    wrapper = tmp_path / "ansible-playbook"
+    wrapper.write_text(f'#!/bin/sh\n{inside.program} "$@"\nexit $?\n')
+    wrapper.chmod(0o700)
+    tree = Trees(tmp_path).make([play(ONE, "Controller", [command("true")])])
+    _, code, output = Inside(tmp_path, str(wrapper)).go(spec_of(tree))
+    assert code == 0, output
+
+
+def test_stop_lets_tasks_of_the_free_strategy_end(inside: Inside, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "go")
+    stop = f"{tmp_path}/runs/run1/stop.json"
+    ask = f"echo '{json.dumps({'at': 'task'})}' > {stop}; (sleep 2; echo > {tmp_path}/go) >/dev/null 2>&1 &"
+    first = f"if test {{{{ inventory_hostname }}}} = ctl-0; then cat {tmp_path}/go > {tmp_path}/ended; else {ask} fi"
+    free = play(ONE, "Controller", [command(first), command(f"touch {tmp_path}/more")])
+    run, code, output = inside.go(spec_of(Trees(tmp_path).make([{**free, "strategy": "free"}])))
+    assert code == STOPPED, output
+    assert (tmp_path / "ended").read_text() == "\n"
+    assert not (tmp_path / "more").exists()
+    assert past_of(run, tmp_path / "tree1").finished == ()

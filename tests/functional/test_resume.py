@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -307,3 +308,101 @@ def test_secret_registers_are_nowhere_in_the_run(trees: Trees, work: Path, tmp_p
     assert lines(tmp_path, "ctl-0") == ["13"]
     for path in work.rglob("*"):
         assert not path.is_file() or b"swordfish-77" not in path.read_bytes(), path
+
+
+def flaky(path: Path) -> dict[str, Any]:
+    """A task that fails on ctl-1 until a file is there."""
+    return command(f"test {{{{ inventory_hostname }}}} = ctl-0 || test -e {path}/mended", "fails on one")
+
+
+def test_host_that_has_finished_its_stage_is_left_out_of_it_in_a_rolling_role(
+    trees: Trees, work: Path, tmp_path: Path
+) -> None:
+    register = {"name": "register", "shell": "echo of-{{ inventory_hostname }}", "register": "shown"}
+    two = [note(tmp_path, "two"), register, flaky(tmp_path)]
+    tree = trees.make(
+        stages([note(tmp_path, "one")], two, [note(tmp_path, "{{ shown.stdout }}")]), rolling=["Controller"]
+    )
+    assert run(work, spec_of(tree)).result == "failed"
+    assert run(work, spec_of(tree, resume=True)).result == "failed"
+    (tmp_path / "mended").touch()
+    third = run(work, spec_of(tree, resume=True))
+    assert (third.result, third.stages_done) == ("successful", 3), third.message
+    assert lines(tmp_path, "ctl-0") == ["one", "two", "of-ctl-0"]
+    assert lines(tmp_path, "ctl-1") == ["one", "two", "two", "two", "of-ctl-1"]
+
+
+def test_stage_whose_tasks_look_at_other_hosts_begins_again_on_all(trees: Trees, work: Path, tmp_path: Path) -> None:
+    two = [note(tmp_path, "{{ ansible_play_hosts | length }}"), flaky(tmp_path)]
+    tree = trees.make(stages([note(tmp_path, "one")], two), rolling=["Controller"])
+    assert run(work, spec_of(tree)).result == "failed"
+    (tmp_path / "mended").touch()
+    assert run(work, spec_of(tree, resume=True)).result == "successful"
+    assert lines(tmp_path, "ctl-0") == ["one", "2", "2"]
+
+
+def test_kept_variables_are_gone_once_the_run_was_successful(trees: Trees, work: Path, tmp_path: Path) -> None:
+    tree = trees.make(stages([note(tmp_path, "one")], [flaky(tmp_path)]))
+    first = run(work, spec_of(tree))
+    assert (Path(first.run_dir) / "variables.bin").exists()
+    (tmp_path / "mended").touch()
+    assert run(work, spec_of(tree, resume=True)).result == "successful"
+    assert list(work.rglob("*.bin")) == []
+
+
+def test_files_that_tasks_have_made_beside_the_playbook_are_there_again(
+    trees: Trees, work: Path, tmp_path: Path
+) -> None:
+    make = {**command("mkdir {{ playbook_dir }}/made; echo one > {{ playbook_dir }}/made/file"), "run_once": True}
+    use = command(f"cat {{{{ playbook_dir }}}}/made/file >> {tmp_path}/{{{{ inventory_hostname }}}}")
+    tree = trees.make(stages([make], [flaky(tmp_path)], [use]))
+    assert run(work, spec_of(tree)).result == "failed"
+    assert run(work, spec_of(tree, resume=True)).result == "failed"
+    (tmp_path / "mended").touch()
+    third = run(work, spec_of(tree, resume=True))
+    assert third.result == "successful", third.message
+    assert lines(tmp_path, "ctl-1") == ["one"]
+
+
+def test_new_stage_among_the_finished_ones_is_refused_though_forced(trees: Trees, work: Path, tmp_path: Path) -> None:
+    plays = stages([note(tmp_path, "one")], [flaky(tmp_path)])
+    run(work, spec_of(trees.make(plays)))
+    other = trees.make([play("-/pre/Controller/all", "Controller", [note(tmp_path, "pre")]), *plays])
+    with pytest.raises(InvalidInput, match="has -/pre/Controller/all where"):
+        start(work, spec_of(other, resume=True, anyway="the mirror was wrong"))
+
+
+def test_run_that_never_began_hides_none_that_has(trees: Trees, work: Path, tmp_path: Path) -> None:
+    tree = trees.make(stages([note(tmp_path, "one")], [flaky(tmp_path)]))
+    first = Path(run(work, spec_of(tree)).run_dir)
+    later = first.with_name("2".ljust(len(first.name), "9"))
+    shutil.copytree(first, later, symlinks=True)
+    text = (first / "ledger.jsonl").read_text()
+    (later / "ledger.jsonl").write_text(text.splitlines(keepends=True)[0])
+    (tmp_path / "mended").touch()
+    assert run(work, spec_of(tree, resume=True)).result == "successful"
+    assert lines(tmp_path, "ctl-0") == ["one"]
+
+
+def test_run_whose_hosts_another_has_worked_on_since_is_refused(trees: Trees, work: Path, tmp_path: Path) -> None:
+    tree = trees.make(stages([note(tmp_path, "one")], [flaky(tmp_path)]))
+    run(work, spec_of(tree, targets=("ctl-1",)))
+    (tmp_path / "mended").touch()
+    second = run(work, spec_of(tree))
+    with pytest.raises(InvalidInput, match=second.run_id):
+        start(work, spec_of(tree, targets=("ctl-1",), resume=True))
+
+
+def test_phase_that_was_started_anew_begins_its_next_playbook_anew(trees: Trees, work: Path, tmp_path: Path) -> None:
+    tree = trees.make(stages([note(tmp_path, "one")], [flaky(tmp_path)]))
+    deploy = "deploy_steps_playbook.yaml"
+    shutil.copy(tree / PLAYBOOK, tree / deploy)
+    manifest = json.loads((tree / "manifest.json").read_text())
+    manifest["stages"] += [{**stage, "playbook": deploy} for stage in manifest["stages"]]
+    (tree / "manifest.json").write_text(json.dumps(manifest))
+    seal(tree)
+    assert run(work, spec_of(tree, playbook=deploy)).result == "failed"
+    (tmp_path / "mended").touch()
+    assert run(work, spec_of(tree)).result == "successful"
+    assert run(work, spec_of(tree, playbook=deploy, resume=True)).result == "successful"
+    assert lines(tmp_path, "ctl-0") == ["one", "one", "one"]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tripleo_ffwd.ansible_run import rundir
 from tripleo_ffwd.ansible_run.inside.variables import KEY_BYTES
+from tripleo_ffwd.ansible_run.machine import stat_process
 from tripleo_ffwd.ansible_run.process_tree import MARK
 from tripleo_ffwd.ansible_run.rundir import RunDir, write_json
 from tripleo_ffwd.ansible_run.tree import INVENTORY, Tree
@@ -161,14 +162,19 @@ def prepare(run: RunDir, spec: RunSpec, tree: Tree) -> list[str]:
 
 def prepare_inside(run: RunDir, spec: RunSpec, tree: Tree, secrets: list[str]) -> None:
     """Write what the callback plugin must know; it is removed with all that is private."""
+    me = stat_process(os.getpid())
     told = {
         "run_dir": str(run.path),
         "ledger": str(run.ledger),
         "variables": str(run.variables),
         "key": variables_key(run).hex(),
         "restore": spec.restore,
+        "finished": str(run.finished),
+        "first_hosts": spec.first_hosts,
+        "first_stage": spec.first_stage or next((stage.id for stage in tree.stages.get(spec.playbook, ())), ""),
+        "notified": spec.notified,
         "stages": [stage.id for stage in tree.stages.get(spec.playbook, ())],
-        "supervisor": os.getpid(),
+        "supervisor": [os.getpid(), me.started if me else 0],
         "secrets": secrets,
     }
     write_json(run.private / INSIDE, told, durable=False)

@@ -131,16 +131,18 @@ class Control:
     def _follow(self, wanted: Request) -> None:
         """Do as is asked: a stronger request takes the place of a weaker one, and a pause can be taken back."""
         now = self._request
-        if now.where is Where.TASK and time.monotonic() > self._patience:
-            cut = f"{now.message}; what was under way had not ended after {self._grace:g} s and was cut off"
-            wanted = Request(Where.HERE, now.result, cut)
+        if wanted.where is Where.TASK:
+            # From the asking on, also when a full disk keeps it from Ansible.
+            self._patience = self._patience or time.monotonic() + self._grace
+            if time.monotonic() > self._patience:
+                cut = f"{wanted.message}; what was under way had not ended after {self._grace:g} s and was cut off"
+                wanted = Request(Where.HERE, wanted.result, cut)
         if wanted.where is now.where or (wanted.where < now.where and now.where is not Where.STAGE):
             return
         LOG.info("to end: %s: %s", wanted.where.name.lower(), wanted.message)
         if wanted.where is Where.NOWHERE:
             self._run.stop.unlink(missing_ok=True)
         elif wanted.where is not Where.HERE:
-            self._patience = time.monotonic() + self._grace
             write_json(self._run.stop, {"at": _IN_WORDS[wanted.where]}, durable=False)
         self._request = wanted
         if wanted.where is Where.HERE:

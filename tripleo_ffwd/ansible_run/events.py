@@ -1,7 +1,8 @@
 """From the ledger's records to where a run stands; pure: no files, no processes, no clock, no Ansible.
 
-What a host's end in a stage means is settled when the next play begins; what a failure means (rescued or not) can only
-be seen from what the host does next, and for certain from Ansible's statistics at the end.
+What a host's end in a stage means is settled when the play behind the stage and its gate begins: Ansible goes on to it
+only when nothing went wrong, and the gate when no host is missing. Behind the last stage, which has no gate, comes a
+play without hosts, and Ansible's statistics tell the hosts that it has lost.
 """
 
 from __future__ import annotations
@@ -12,30 +13,34 @@ from typing import Any
 
 from tripleo_ffwd.ansible_run.ledger import FAILED, Record
 from tripleo_ffwd.ansible_run.tree import StagePlan
-from tripleo_ffwd.model import GATE_PLAY, GATE_TASK, FailedTask, RunningTask
+from tripleo_ffwd.model import END_PLAY, GATE_PLAY, GATE_TASK, FailedTask, RunningTask
 
 MOST_FAILED = 20
 
 
 @dataclasses.dataclass
 class Failure:
-    """A task that failed on a host in play number `play`; `rescued` when the host has gone on afterwards."""
+    """A task that failed on a host in play number `play`."""
 
     play: int
     stage: str
     host: str
     task: str
     message: str
-    rescued: bool = False
 
 
 @dataclasses.dataclass
 class StageState:
-    """A stage whose play was announced: the play's number, tasks ended on each host, and whether any has begun."""
+    """A stage whose play was announced: the play's number, tasks ended on each host, and whether any has begun.
+
+    `cut` are the hosts on which a task had no end when the stage had; `notified` the handlers, with their hosts.
+    """
 
     plan: StagePlan
     play: int
     ended: dict[str, int] = dataclasses.field(default_factory=dict)
+    cut: frozenset[str] = frozenset()
+    notified: dict[tuple[str, str], None] = dataclasses.field(default_factory=dict)
     started: bool = False
     unmatched: bool = False
     closed: bool = False
@@ -73,10 +78,12 @@ class Progress:
         self._states: dict[str, StageState] = {}
         self._running: dict[tuple[str, int], RunningTask] = {}
         self._play = ""
+        self._stage = ""  # that of the play, or of the one before its gate
         self._plays = 0
         self._failures: list[Failure] = []
         self._stats: Mapping[str, Any] | None = None
-        self._gate_hosts: list[str] = []
+        self._gate_hosts: dict[str, int] = {}
+        self._gate_stage = ""
         self.gate_message = ""
         self.stopped = ""
         self.unkept: dict[str, str] = {}
@@ -96,19 +103,39 @@ class Progress:
             self._states[self._play].unmatched = True
         elif event == "stopped":
             self.stopped = str(record.get("why", ""))
+        elif event == "notify" and self._play in self._states:
+            self._states[self._play].notified[str(record.get("handler", "")), str(record.get("host", ""))] = None
+        elif event == "limit":
+            self._running.clear()  # their ends are not recorded any more
         elif event == "not_kept":
             self.unkept[str(record.get("stage", ""))] = str(record.get("why", ""))
         elif event == "stats":
-            self._stats = record
-            self._running.clear()
-            return self._end_stage()
+            return self._end(record)
         return ""
+
+    def _end(self, stats: Record) -> str:
+        """Take in Ansible's statistics; a loss that they tell and no record does is one of the last play."""
+        told: dict[str, int] = dict(self._gate_hosts)
+        for failure in self._failures:
+            told[failure.host] = told.get(failure.host, 0) + 1
+        counted: dict[str, int] = dict(stats.get("failures") or {})
+        for host, count in (stats.get("dark") or {}).items():
+            counted[host] = counted.get(host, 0) + count
+        for host, count in counted.items():
+            if count > told.get(host, 0) and host not in self._unselected:
+                text = "Ansible counts a failure that is not in the ledger"
+                self._failures.append(Failure(self._plays, self._stage, host, "", text))
+        self._stats = stats
+        return self._end_stage() if self._play == END_PLAY else ""
 
     def _begin_play(self, name: str) -> str:
         if name == self._play:
             return ""  # the next batch of a play with `serial`
+        if name == END_PLAY or name == f"{GATE_PLAY}{self._stage}":
+            self._play = name
+            return ""
         ended = self._end_stage()
-        self._play = name
+        self._play = self._stage = name
         self._plays += 1
         if name in self._plans:
             self._states[name] = StageState(self._plans[name], self._plays)
@@ -123,11 +150,12 @@ class Progress:
         return state.plan.id
 
     def _end_stage(self) -> str:
-        state = self._states.get(self._play)
+        state = self._states.get(self._stage)
         if state is None or state.closed:
             return ""
+        state.cut = frozenset(task.host for task in self._running.values() if task.stage == self._stage)
         if not state.started and self._is_out_of_reach(state):
-            del self._states[self._play]
+            del self._states[self._stage]
             return ""
         state.started = state.closed = True
         return state.plan.id
@@ -143,9 +171,6 @@ class Progress:
         host = str(record["host"])
         if record["task"] == GATE_TASK:
             return ""
-        for failure in self._failures:
-            if failure.host == host:
-                failure.rescued = True
         self._running[host, record["task_id"]] = RunningTask(self._play, host, str(record["task"]))
         return self._start_stage()
 
@@ -155,8 +180,9 @@ class Progress:
         if record["task"] == GATE_TASK or self._play.startswith(GATE_PLAY):
             # It is no task of a stage, and its failure is that of the hosts that it names.
             if status in FAILED:
-                self._gate_hosts.append(host)
+                self._gate_hosts[host] = self._gate_hosts.get(host, 0) + 1
                 self.gate_message = self.gate_message or str(record.get("message", ""))
+                self._gate_stage = self._gate_stage or self._stage
             return ""
         begun = self._start_stage()
         if status in FAILED:
@@ -168,26 +194,10 @@ class Progress:
             ended[host] = ended.get(host, 0) + 1
         return begun
 
-    def _real_failures(self) -> list[Failure]:
-        """Return the failures that count: at the end as Ansible's statistics say, before as far as can be seen."""
-        if self._stats is None:
-            return [failure for failure in self._failures if not failure.rescued]
-        left = dict(self._stats.get("failures") or {})
-        for host, count in (self._stats.get("dark") or {}).items():
-            left[host] = left.get(host, 0) + count
-        for host in self._gate_hosts:
-            left[host] = left.get(host, 0) - 1
-        real = []
-        for failure in reversed(self._failures):  # what was rescued came before what was not
-            if left.get(failure.host, 0) > 0:
-                left[failure.host] -= 1
-                real.append(failure)
-        return real[::-1]
-
     def _lost(self) -> dict[str, int]:
         """Return the hosts that failed, each with the number of the play; they take no part in the plays after it."""
         lost: dict[str, int] = {}
-        for failure in self._real_failures():
+        for failure in self._failures:
             lost[failure.host] = min(failure.play, lost.get(failure.host, failure.play))
         return lost
 
@@ -198,7 +208,7 @@ class Progress:
         if state.unmatched:
             return []
         if state.closed:
-            return hosts
+            return [host for host in hosts if host not in state.cut]
         return [host for host in hosts if 0 < state.plan.tasks <= state.ended.get(host, 0)]
 
     @property
@@ -213,8 +223,32 @@ class Progress:
         state = self._states.get(name)
         if state is None or not state.closed or (state.unmatched and state.plan.hosts):
             return False
+        if state.cut.intersection(state.plan.hosts):
+            return False
         # There are many hosts and stages, and few that failed.
         return not any(play <= state.play and host in state.plan.hosts for host, play in lost.items())
+
+    def notified(self, stage: str) -> tuple[tuple[str, str], ...] | None:
+        """Return the (handler, host) that were notified in a stage; None when it has not begun."""
+        state = self._states.get(stage)
+        return tuple(state.notified) if state else None
+
+    def done_by(self, stage: str) -> tuple[str, ...]:
+        """Return the hosts that have finished a stage although its gate failed, or it was the last one; () otherwise.
+
+        Only then it is certain that Ansible had come to the stage's end on them.
+        """
+        state = self._states.get(stage)
+        last = self._gate_stage or (self._stage if self._play == END_PLAY else "")
+        if self._stats is None or stage != last or state is None or state.unmatched or not state.started:
+            return ()
+        lost = self._lost()
+        return tuple(host for host in state.plan.hosts if host not in lost and host not in state.cut)
+
+    @property
+    def began(self) -> bool:
+        """True when a task of a stage has begun."""
+        return any(state.started for state in self._states.values())
 
     @property
     def only_unselected_lost(self) -> bool:
@@ -227,9 +261,7 @@ class Progress:
     @property
     def failed(self) -> tuple[FailedTask, ...]:
         """Every failed task that was neither ignored nor rescued; gates are not among them."""
-        return tuple(
-            FailedTask(self._playbook, f.stage, f.host, f.task, f.message, self._log) for f in self._real_failures()
-        )
+        return tuple(FailedTask(self._playbook, f.stage, f.host, f.task, f.message, self._log) for f in self._failures)
 
     @property
     def running(self) -> tuple[RunningTask, ...]:

@@ -46,7 +46,20 @@ class Heart:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         self._last = time.monotonic()
+        self._home = self._identity()
         self.message = "Ansible is starting"
+
+    def check_home(self) -> None:
+        """Raise OSError when the run's directory is gone, or another one of its name.
+
+        Ansible makes directories anew that it misses: what is written there would be taken for the run's.
+        """
+        if self._identity() != self._home:
+            raise OSError(f"the run's directory {self._run.path} is not the one that it was")
+
+    def _identity(self) -> tuple[int, int]:
+        found = self._run.path.stat()
+        return found.st_dev, found.st_ino
 
     @property
     def age(self) -> float:
@@ -92,6 +105,7 @@ class Heart:
         return {**status.to_dict(), "heartbeat": time.time()}
 
     def _publish(self) -> None:
+        self.check_home()
         rundir.write_json(self._run.status, self._data(), durable=False)
         self._last = time.monotonic()
 
@@ -104,11 +118,12 @@ class Heart:
         data = self._data(state="finished", result=result, message=message, finished_at=rundir.now())
         deadline = time.monotonic() + FINAL_ATTEMPTS_SECONDS
         while True:
+            self.check_home()
             try:
                 rundir.write_json(self._run.status, data)
                 return
             except OSError:
-                if time.monotonic() > deadline or not self._run.path.is_dir():
+                if time.monotonic() > deadline:
                     raise
                 LOG.exception("the final status can't be written; trying again")
                 time.sleep(1)

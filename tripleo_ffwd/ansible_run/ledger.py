@@ -7,8 +7,9 @@ What happens rarely is an object with `event` and `t` (UTC): ``run_start``, ``an
 item when it failed. Seconds count from ``ansible_start``, by a clock that nobody sets.
 
 `read` gives arrays as objects too: ``task_start`` and ``task_end`` with `stage` (name of the play), `task`, `task_id`
-and `host`; ``task_end`` has `status` (``ok``, ``changed``, ``failed``, ``ignored``, ``skipped``, ``unreachable``),
-`changed`, `seconds`, and `message` when it failed.
+and `host`; ``task_end`` has `status` (``ok``, ``changed``, ``failed``, ``rescued``, ``ignored``, ``skipped``,
+``unreachable``), `changed`, `seconds`, and `message` when it failed. ``failed`` and ``unreachable`` mean that the host
+is lost to the play.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ class Ledger:
     def __init__(self, path: Path, limit: int = LIMIT) -> None:
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._size = os.fstat(self._fd).st_size
-        if self._size and os.pread(self._fd, 1, self._size - 1) != b"\n":
-            self._write(b"\n")  # a former writer's torn line must not swallow our first one
+        # A torn line, a former writer's or our own, must not swallow the next one.
+        self._torn = bool(self._size) and os.pread(self._fd, 1, self._size - 1) != b"\n"
         self._limit = limit
         self._limited = False
         self._began = time.monotonic()
@@ -88,9 +89,11 @@ class Ledger:
         self._write(text.encode("utf-8", "replace") + b"\n")
 
     def _write(self, line: bytes) -> None:
+        line = b"\n" + line if self._torn else line
         written = os.write(self._fd, line)  # one write a line: a crash can only tear the last one
         self._size += written
-        if written != len(line):
+        self._torn = written != len(line)
+        if self._torn:
             raise OSError(f"only {written} of {len(line)} bytes of a ledger's record could be written")
 
 
@@ -115,12 +118,12 @@ class Reader:
             data = json.loads(line)
         except ValueError:
             return None
-        if isinstance(data, dict):
-            self._note(data)
-            return data
         try:
+            if isinstance(data, dict):
+                self._note(data)
+                return data
             return self._of_host(*data) if isinstance(data, list) else None
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, KeyError):
             return None
 
     def _note(self, data: Record) -> None:

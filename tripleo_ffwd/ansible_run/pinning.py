@@ -17,16 +17,27 @@ from tripleo_ffwd.ansible_run.process_tree import MARK
 from tripleo_ffwd.ansible_run.rundir import RunDir
 from tripleo_ffwd.ansible_run.tree import MANIFEST, Tree
 from tripleo_ffwd.exceptions import InvalidInput
-from tripleo_ffwd.model import NOTHING_LEFT, UNSELECTED_GROUP, RunSpec
+from tripleo_ffwd.model import END_PLAY, GATE_TASK, NOTHING_LEFT, UNSELECTED_GROUP, RunSpec
 
 _NOTHING = """- name: nothing is left to do
   hosts: undercloud
   gather_facts: false
   tasks: []
 """
+# Costs nothing: it has no host, whatever is selected.
+_END = f"""- name: {END_PLAY}
+  hosts: {UNSELECTED_GROUP}:!{UNSELECTED_GROUP}
+  gather_facts: false
+  tasks: []
+"""
 _PLAY = re.compile(r"^- ", re.MULTILINE)
 _NAME = re.compile(r"^- name: (.*)$", re.MULTILINE)
-_HOSTS = re.compile(r"^  hosts: (.*)$", re.MULTILINE)
+_HOSTS = re.compile(r"^  hosts: (['\"]?)(\w[^\n'\"]*)\1$", re.MULTILINE)
+# What is otherwise in a play with some of its hosts only: what looks at the others or speaks for them, what is unseen.
+_TOGETHER = re.compile(
+    r"run_once|serial|play_hosts|ansible_play_|play_batch|any_errors_fatal|max_fail_percentage|delegate_facts|strategy"
+    r"|order:|handlers|notify|add_host|group_by|meta|roles:|(include|import)_(tasks|role|playbook)|\binclude:|hostvars"
+)
 _ENVIRONMENT = re.compile(r"^[- ] environment:", re.MULTILINE)
 
 
@@ -43,7 +54,7 @@ class Play:
         A process that goes on there when the connection is gone is known by it. A play that sets an environment by
         itself is left as it is.
         """
-        if _ENVIRONMENT.search(self.text) or "\n" not in self.text:
+        if _ENVIRONMENT.search(self.text) or not _NAME.match(self.text) or "\n" not in self.text:
             return self
         first, rest = self.text.split("\n", 1)
         return dataclasses.replace(self, text=f"{first}\n  environment: {json.dumps({MARK: run_id})}\n{rest}")
@@ -53,7 +64,14 @@ class Play:
         if not hosts:
             return self
         left_out = "".join(f":!{host}" for host in hosts)
-        return dataclasses.replace(self, text=_HOSTS.sub(lambda found: found[0] + left_out, self.text, count=1))
+        text = _HOSTS.sub(lambda at: f"  hosts: {at[1]}{at[2]}{left_out}{at[1]}", self.text, count=1)
+        return dataclasses.replace(self, text=text)
+
+    @property
+    def is_apart(self) -> bool:
+        """True when it does the same on each host whatever it does on the others."""
+        tasks = self.text.split(f"- name: {GATE_TASK}")[0]
+        return bool(_HOSTS.search(self.text)) and not _TOGETHER.search(tasks)
 
 
 def split(text: str) -> tuple[str, list[Play]]:
@@ -70,6 +88,12 @@ def _name(text: str) -> str:
     return found[1].strip().strip("'\"") if found else ""
 
 
+def play_of(spec: RunSpec, tree: Tree, stage: str) -> Play | None:
+    """Return the play of a stage as it was generated."""
+    _, plays = split((tree.path / spec.playbook).read_text(encoding="utf-8"))
+    return next((play for play in plays if play.name == stage), None)
+
+
 def pin(run: RunDir, spec: RunSpec, tree: Tree) -> Path:
     """Make the run's own directory of playbooks.
 
@@ -80,24 +104,41 @@ def pin(run: RunDir, spec: RunSpec, tree: Tree) -> Path:
         InvalidInput: the playbook has no such stage to begin with, or can't be cut.
         OSError: it can't be made.
     """
+    text = (tree.path / spec.playbook).read_text(encoding="utf-8")
+    head, plays = split(text if text.endswith("\n") else f"{text}\n")
+    if not plays:
+        raise InvalidInput(f"{spec.playbook} is no list of plays in block style", where=str(tree.path))
+    if spec.first_stage:
+        plays = _rest(plays, spec, tree)
+    if spec.resumes and not spec.anyway:
+        plays = [Play(leftovers.PLAY, leftovers.play(spec.chain, _everywhere(tree), spec.leftovers_wait)), *plays]
+    body = "".join(play.marked(run.run_id).text for play in plays)
     temp = run.pinned.with_name(".tree")
     shutil.rmtree(temp, ignore_errors=True)
     temp.mkdir(mode=0o700)
     for path in sorted(tree.path.iterdir()):
         if path.name not in (spec.playbook, MANIFEST):
             (temp / path.name).symlink_to(path)
-    text = (tree.path / spec.playbook).read_text(encoding="utf-8")
-    head, plays = split(text)
-    if spec.first_stage:
-        plays = _rest(plays, spec, tree)
-    if spec.resumes and not spec.anyway:
-        plays = [Play(leftovers.PLAY, leftovers.play(spec.chain, _everywhere(tree), spec.leftovers_wait)), *plays]
-    body = "".join(play.marked(run.run_id).text for play in plays)
+    _take_over(run, spec, temp)
     playbook = temp / spec.playbook
     playbook.touch(mode=0o600)
-    playbook.write_text(head + body, encoding="utf-8")
+    playbook.write_text(head + body + _END, encoding="utf-8")
     temp.rename(run.pinned)
     return run.pinned
+
+
+def _take_over(run: RunDir, spec: RunSpec, target: Path) -> None:
+    """Copy what tasks of the run before have made beside the playbook, where tasks that are left look for it."""
+    known = [RunDir(run.path.with_name(run_id)).pinned for run_id in spec.chain] if spec.first_stage else []
+    before = next((path for path in known if path.is_dir()), None)  # the newest comes first
+    for path in sorted(before.iterdir()) if before else ():
+        there = target / path.name
+        if path.is_symlink() or path.name == spec.playbook or there.exists():
+            continue
+        if path.is_dir():
+            shutil.copytree(path, there, symlinks=True)
+        elif path.is_file():
+            shutil.copy2(path, there)
 
 
 def _everywhere(tree: Tree) -> str:

@@ -17,7 +17,7 @@ from typing import IO, Any
 from tripleo_ffwd.ansible_run import command, pinning, redaction
 from tripleo_ffwd.ansible_run.events import Progress
 from tripleo_ffwd.ansible_run.heart import Heart
-from tripleo_ffwd.ansible_run.inside.recording import STOPPED
+from tripleo_ffwd.ansible_run.inside.recording import ASKED, STOPPED
 from tripleo_ffwd.ansible_run.inside.words import masker, shorten
 from tripleo_ffwd.ansible_run.ledger import Reader
 from tripleo_ffwd.ansible_run.rundir import SOCKETS_PREFIX, RunDir, write_json
@@ -96,16 +96,17 @@ class PlaybookRun:
 
     def _pump(self, output: IO[bytes]) -> None:
         """Copy Ansible's output to the log, without secrets."""
-        descriptor = os.open(self._run.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        try:
-            for line in output:
-                text = self._redact(line.decode("utf-8", "replace"))
-                if text.startswith(("ERROR!", "[ERROR]")):
-                    self._last_error = shorten(text.removeprefix("ERROR!").removeprefix("[ERROR]:"))
-                # Ansible must not be held up: what the disk doesn't take is lost, and the run goes on.
-                with contextlib.suppress(OSError):
-                    os.write(descriptor, text.encode("utf-8", "replace"))
-        finally:
+        descriptor = -1
+        while line := output.readline():
+            text = self._redact(line.decode("utf-8", "replace"))
+            if text.startswith(("ERROR!", "[ERROR]")):
+                self._last_error = shorten(text.removeprefix("ERROR!").removeprefix("[ERROR]:"))
+            # Ansible must not be held up: what the disk doesn't take is lost, and the run goes on.
+            with contextlib.suppress(OSError):
+                if descriptor < 0:
+                    descriptor = os.open(self._run.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+                os.write(descriptor, text.encode("utf-8", "replace"))
+        if descriptor >= 0:
             os.close(descriptor)
 
     def _follow(self) -> None:
@@ -114,7 +115,8 @@ class PlaybookRun:
         with self._run.ledger.open("rb") as ledger:
             while True:
                 last = self._ended.is_set()
-                torn = self._take(torn + ledger.read())
+                with contextlib.suppress(OSError):  # a shared disk that stumbles; the lease ends the run if it goes on
+                    torn = self._take(torn + ledger.read())
                 if last:
                     return
                 self._ended.wait(FOLLOW_SECONDS)
@@ -155,6 +157,8 @@ class PlaybookRun:
             first = failed[0]
             more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
             return "failed", f"{first.host} failed in {first.stage} at task '{first.task}': {first.message}{more}"
+        if code == STOPPED and stopped == ASKED:
+            return "paused", "paused before that was taken back"
         if code == STOPPED and stopped:
             return "failed", f"stopped before the next task: {stopped}"
         if code == 0:

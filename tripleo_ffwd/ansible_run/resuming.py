@@ -7,7 +7,7 @@ import itertools
 import os
 from pathlib import Path
 
-from tripleo_ffwd.ansible_run import asking, ledger, rundir
+from tripleo_ffwd.ansible_run import asking, ledger, pinning, rundir
 from tripleo_ffwd.ansible_run.events import Progress
 from tripleo_ffwd.ansible_run.inside import variables
 from tripleo_ffwd.ansible_run.rundir import RunDir
@@ -29,6 +29,9 @@ class Past:
         finished: the stages that were finished when it ended, in the playbook's order.
         unkept: why the variables of some stage's end could not be kept, by stage.
         changed_inventory: tasks that have changed Ansible's inventory, as text.
+        notified: (handler, host) that were notified in the first stage that is not finished.
+        began: whether a task of a stage has begun.
+        first_hosts: hosts that have finished that stage, and what was known of them then is kept.
     """
 
     run: RunDir
@@ -36,6 +39,9 @@ class Past:
     finished: tuple[str, ...]
     unkept: dict[str, str]
     changed_inventory: tuple[str, ...]
+    notified: tuple[tuple[str, str], ...] = ()
+    began: bool = True
+    first_hosts: tuple[str, ...] = ()
 
 
 def replay(run: RunDir, spec: RunSpec, tree: Tree) -> tuple[Progress, tuple[str, ...]]:
@@ -56,7 +62,22 @@ def past(run: RunDir, spec: RunSpec, tree: Tree) -> Past:
     progress, changed = replay(run, spec, tree)
     left = progress.unfinished
     finished = tuple(itertools.takewhile(lambda name: name not in left, (stage.id for stage in tree.required(spec))))
-    return Past(run, spec, finished, progress.unkept, changed)
+    notified = progress.notified(left[0]) if left else ()
+    if notified is None:  # it died before it came to that stage
+        notified = spec.notified
+    hosts = _through(run, spec, tree, progress, left[0]) if left and finished and not notified else ()
+    return Past(run, spec, finished, progress.unkept, changed, notified, progress.began, hosts)
+
+
+def _through(run: RunDir, spec: RunSpec, tree: Tree, progress: Progress, stage: str) -> tuple[str, ...]:
+    """Return the hosts that have finished a stage that is not finished and whose hosts need not do it together."""
+    done = progress.done_by(stage)
+    if done and not any(kept.stage == stage for kept in variables.index(run.variables)):
+        done = ()
+    found = {*done, *(spec.first_hosts if spec.first_stage == stage else ())}
+    plan = next(one for one in tree.required(spec) if one.id == stage)
+    play = pinning.play_of(spec, tree, stage) if found and plan.role in tree.rolling else None
+    return tuple(sorted(found)) if play and play.is_apart and found < {*plan.hosts} else ()
 
 
 def go_on(spec: RunSpec, tree: Tree, earlier: Past, *, anyway: bool) -> RunSpec:
@@ -86,19 +107,20 @@ def go_on(spec: RunSpec, tree: Tree, earlier: Past, *, anyway: bool) -> RunSpec:
             remedy="Give force_reason to go on with the changed ones all the same, or start without resume",
         )
     finished, stages = earlier.finished, [stage.id for stage in tree.stages.get(spec.playbook, ())]
-    missing = [name for name in finished if name not in stages]
-    if missing:
-        raise InvalidInput(
-            f"the changed playbook has no stage {missing[0]} any more", where=where, remedy=FROM_THE_START
-        )
-    left = [name for name in stages if name not in finished]
+    for name, now in zip(finished, [*stages, *[""] * len(finished)], strict=False):
+        if name != now:
+            what = f"has {now} where {name}" if name in stages else f"has no stage {name} any more, which"
+            raise InvalidInput(
+                f"the changed playbook {what} was finished by run {where}", where=where, remedy=FROM_THE_START
+            )
+    left = stages[len(finished) :]
     if earlier.changed_inventory and finished:
         raise InvalidInput(
             f"run {where} had changed Ansible's inventory, which can't be restored: {earlier.changed_inventory[0]}",
             where=where,
             remedy=FROM_THE_START,
         )
-    restore = finished[-1] if finished else ""
+    restore = finished[-1] if finished and left else ""
     _check_kept(earlier, restore)
     return dataclasses.replace(
         spec,
@@ -106,6 +128,8 @@ def go_on(spec: RunSpec, tree: Tree, earlier: Past, *, anyway: bool) -> RunSpec:
         chain=(where, *earlier.spec.chain),
         first_stage=(left[0] if left else NOTHING_LEFT) if finished else "",
         restore=restore,
+        notified=earlier.notified,
+        first_hosts=earlier.first_hosts if spec.digest == earlier.spec.digest else (),
     )
 
 
@@ -131,16 +155,24 @@ def _changed(tree: Tree, former: RunSpec) -> str:
     return f"{', '.join(names[:MOST_NAMED])}{more}" if names else "the generator is another one"
 
 
-def hand_over(earlier: RunDir, run: RunDir, stage: str) -> None:
-    """Copy what Ansible knew at the end of a stage from an earlier run to one that goes on; OSError if it can't be."""
-    kept = variables.up_to(variables.index(earlier.variables), stage)
+def hand_over(earlier: RunDir, run: RunDir, spec: RunSpec) -> None:
+    """Copy what Ansible knew where a run goes on from the run before it; OSError if it can't be."""
+    _copy(earlier.variables, run.variables, spec.restore)
+    if spec.first_hosts and not _copy(earlier.variables, run.finished, spec.first_stage):
+        _copy(earlier.finished, run.finished, spec.first_stage)
+
+
+def _copy(origin: Path, copy: Path, stage: str) -> bool:
+    """Copy the records up to a stage's; False when there are none."""
+    kept = variables.up_to(variables.index(origin), stage)
     if not kept:
-        return
+        return False
     left = kept[-1].end
-    descriptor = os.open(run.variables, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with earlier.variables.open("rb") as source, os.fdopen(descriptor, "wb") as target:
+    descriptor = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with origin.open("rb") as source, os.fdopen(descriptor, "wb") as target:
         while left and (data := source.read(min(left, 1 << 20))):
             target.write(data)
             left -= len(data)
         target.flush()
         os.fsync(target.fileno())
+    return True

@@ -15,6 +15,7 @@ Layout of ``work_dir/runs/<run_id>/`` (0700, files 0600)::
     stop.json         tells Ansible where to stop: before the next task, or before the next stage
     tree/             the playbooks: links to the generated ones, and the playbook as it is run
     variables.bin     what Ansible knew at the ends of stages, encrypted; gone once the run was successful
+    finished.bin      the same of the run before, when hosts that had finished its last stage are left out of it
     ledger.jsonl, ansible.log, supervisor.log
     ansible/          Ansible's private files; gone once the run has settled
 """
@@ -29,7 +30,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -133,9 +134,22 @@ class RunDir:
         return self.path / "variables.bin"
 
     @property
+    def finished(self) -> Path:
+        """What Ansible knew of the hosts that are left out of the first stage."""
+        return self.path / "finished.bin"
+
+    @property
     def private(self) -> Path:
         """Directory of Ansible's private files."""
         return self.path / "ansible"
+
+    def forget_variables(self, chain: Sequence[str] = ()) -> None:
+        """Remove what Ansible knew in this run and in those that it went on with: nobody goes on with them any more."""
+        for run_id in (self.run_id, *chain):
+            run = RunDir(self.path.with_name(run_id))
+            for path in (run.variables, run.finished):
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
 
     def clean(self) -> None:
         """Remove what may hold secrets and is of no use after the run."""
@@ -145,6 +159,14 @@ class RunDir:
             shutil.rmtree(sockets, ignore_errors=True)
         self.sockets.unlink(missing_ok=True)
         shutil.rmtree(self.private, ignore_errors=True)
+
+
+def run_dirs(work_dir: Path) -> list[RunDir]:
+    """Return all runs, newest last."""
+    runs = work_dir.resolve() / RUNS
+    if not runs.is_dir():
+        return []
+    return [RunDir(path) for path in sorted(runs.iterdir()) if path.is_dir() and not path.name.startswith(".")]
 
 
 def now() -> str:
@@ -250,7 +272,7 @@ def create(work_dir: Path, spec: RunSpec, launch: Mapping[str, Any]) -> RunDir:
 
 
 def _value(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    return tuple(map(_value, value)) if isinstance(value, list) else value
 
 
 def load_spec(run: RunDir) -> RunSpec | None:

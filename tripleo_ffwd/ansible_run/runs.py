@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import getpass
 import os
 import time
@@ -12,10 +11,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from tripleo_ffwd.ansible_run import asking, launchers, process_tree, resuming, rundir
+from tripleo_ffwd.ansible_run import asking, launchers, predecessors, process_tree, resuming, rundir
 from tripleo_ffwd.ansible_run.machine import Machine, this_machine
-from tripleo_ffwd.ansible_run.rundir import RUNS, RunDir
-from tripleo_ffwd.ansible_run.status import give_up, read_status
+from tripleo_ffwd.ansible_run.rundir import RUNS, RunDir, run_dirs
+from tripleo_ffwd.ansible_run.status import read_status, settle
 from tripleo_ffwd.ansible_run.tree import load
 from tripleo_ffwd.ansible_run.validation import validate
 from tripleo_ffwd.exceptions import FfwdError, InvalidInput, LaunchFailed, NotFound, RunActive, WriteRefused
@@ -73,12 +72,13 @@ def start(
     validate(spec)
     work_dir = work_dir.resolve()
     with _lock(work_dir, wait):
-        there = _find_same(work_dir, spec, heartbeat_stale, adopt or spec.resume)
+        there = predecessors.find_same(work_dir, spec, heartbeat_stale, adopt or spec.resume)
         if there is not None:
             return there, True
-        earlier = _earlier(work_dir, spec) if spec.resume else None
+        tree = load(Path(spec.tree))
+        earlier = predecessors.find_earlier(work_dir, spec, tree) if spec.resume else None
         if earlier is not None:
-            spec = resuming.go_on(spec, load(Path(spec.tree)), earlier, anyway=bool(spec.anyway))
+            spec = resuming.go_on(spec, tree, earlier, anyway=bool(spec.anyway))
         launch = {
             "created": time.time(),
             "launcher": launcher,
@@ -91,10 +91,10 @@ def start(
         run = rundir.create(work_dir, spec, launch)
         try:
             if earlier is not None:
-                _hand_over(earlier.run, run, spec.restore)
+                _hand_over(earlier.run, run, spec)
             launchers.launch(launcher, run, work_dir)
         except FfwdError as error:
-            _settle(run, str(error))
+            settle(run, str(error))
             raise
         return _await_takeover(run, heartbeat_stale, wait), False
 
@@ -115,74 +115,11 @@ def _lock(work_dir: Path, wait: float) -> Iterator[None]:
         yield
 
 
-def _find_same(work_dir: Path, spec: RunSpec, heartbeat_stale: float, adopt: bool) -> RunStatus | None:
-    """Return the run to attach to, see `start`; RunActive for any other of the plan that is live or may be."""
-    repeated: RunStatus | None = None
-    newest: RunStatus | None = None
-    live: RunStatus | None = None
-    obstacle: RunActive | None = None
-    for run in _run_dirs(work_dir):
-        if not run.claim.exists():
-            # We hold the lock, so its starter is dead. Should its supervisor still come, it finds the run given up.
-            _settle(run, "its starter ended before a supervisor took the run over")
-        other = rundir.load_spec(run)
-        if other is not None and other.plan != spec.plan:
-            continue
-        status = read_status(run, heartbeat_stale=heartbeat_stale)
-        if status.plan not in (spec.plan, ""):
-            continue
-        same = other if other is not None and other.key == spec.key else None
-        if same is not None and spec.attempt and same.attempt == spec.attempt:
-            repeated = status
-        if status.settled:
-            done = same is not None and adopt and status.succeeded and not _differences(run, spec, same)
-            newest = status if done else None
-            continue
-        differing = _differences(run, spec, same) if same is not None else ()
-        if same is not None and status.state == "live" and not differing:
-            live = status
-        else:
-            obstacle = asking.refusal(status, spec.plan, differing)
-    if repeated is not None and (repeated.settled or repeated.state == "live"):
-        return repeated
-    if obstacle is not None:
-        raise obstacle
-    return live or newest
-
-
-def _earlier(work_dir: Path, spec: RunSpec) -> resuming.Past | None:
-    """Return what the run has done that a spec goes on with: the newest of the same but for the digest; None without.
-
-    A run that never began has done nothing, and hides none that has.
-    """
-    for run in reversed(_run_dirs(work_dir)):
-        other = rundir.load_spec(run)
-        if other is None or dataclasses.replace(other, digest=spec.digest).key != spec.key or not run.ledger.exists():
-            continue
-        return resuming.past(run, other, load(Path(other.tree)))
-    return None
-
-
-def _hand_over(earlier: RunDir, run: RunDir, stage: str) -> None:
+def _hand_over(earlier: RunDir, run: RunDir, spec: RunSpec) -> None:
     try:
-        resuming.hand_over(earlier, run, stage)
+        resuming.hand_over(earlier, run, spec)
     except OSError as error:
         raise WriteRefused(f"what Ansible knew can't be copied: {error.strerror}", where=str(run.variables)) from error
-
-
-def _differences(run: RunDir, spec: RunSpec, other: RunSpec) -> tuple[str, ...]:
-    return asking.differences(spec, other, rundir.read_json(run.launch) or {})
-
-
-def _settle(run: RunDir, reason: str) -> bool:
-    """Give an unclaimed run up; False when it is claimed."""
-    try:
-        given_up = give_up(run, reason)
-    except OSError as error:
-        raise WriteRefused(f"the run can't be given up: {error.strerror}", where=str(run.path)) from error
-    if given_up:
-        run.clean()
-    return given_up
 
 
 def _await_takeover(run: RunDir, heartbeat_stale: float, wait: float) -> RunStatus:
@@ -192,7 +129,7 @@ def _await_takeover(run: RunDir, heartbeat_stale: float, wait: float) -> RunStat
             break
         time.sleep(POLL)
     late = f"no supervisor took the run over within {wait:g} s"
-    if not run.claim.exists() and _settle(run, late):
+    if not run.claim.exists() and settle(run, late):
         raise LaunchFailed(f"{late}{_log_tail(run)}", where=str(run.supervisor_log), remedy="Look at the log")
     status = read_status(run, heartbeat_stale=heartbeat_stale)
     if status.state == "interrupted":
@@ -206,13 +143,6 @@ def _log_tail(run: RunDir) -> str:
     except OSError:
         return ""
     return f"; its log ends with: {text[-LOG_TAIL:]}" if text else ""
-
-
-def _run_dirs(work_dir: Path) -> list[RunDir]:
-    runs = work_dir.resolve() / RUNS
-    if not runs.is_dir():
-        return []
-    return [RunDir(path) for path in sorted(runs.iterdir()) if path.is_dir() and not path.name.startswith(".")]
 
 
 def timeout_of(run_dir: Path) -> int:
@@ -248,7 +178,7 @@ def cancel(
     current = read_status(run, heartbeat_stale=heartbeat_stale)
     if current.settled:
         return current
-    if run.claim.exists() or not _settle(run, "it was cancelled before it began"):
+    if run.claim.exists() or not settle(run, "it was cancelled before it began"):
         _request(run.cancel, by, now=now)
     return _await_end(run, wait, heartbeat_stale)
 
@@ -258,8 +188,7 @@ def pause(run_dir: Path, *, wait: float = 0, heartbeat_stale: float = HEARTBEAT_
 
     Nothing is left running by a paused run, so that it outlives restarts. A run in its last stage finishes instead.
 
-    Args:
-        run_dir, wait, heartbeat_stale, by: as for `cancel`.
+    The arguments are those of `cancel`.
 
     Raises:
         NotFound: there is no such run.
@@ -318,7 +247,7 @@ def list_runs(
         heartbeat_stale: as for `status`.
         certain: leave those out that may be another plan's: for what is done to a plan's runs.
     """
-    found = (read_status(run, heartbeat_stale=heartbeat_stale) for run in _run_dirs(work_dir))
+    found = (read_status(run, heartbeat_stale=heartbeat_stale) for run in run_dirs(work_dir))
     wanted = (plan,) if certain else (plan, "")
     return tuple(status for status in found if plan is None or status.plan in wanted)
 

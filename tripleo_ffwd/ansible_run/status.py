@@ -13,7 +13,7 @@ from tripleo_ffwd.ansible_run.machine import Machine, is_alive, this_machine
 from tripleo_ffwd.ansible_run.process_tree import Process
 from tripleo_ffwd.ansible_run.rundir import RunDir, read_json
 from tripleo_ffwd.ansible_run.tree import load
-from tripleo_ffwd.exceptions import FfwdError
+from tripleo_ffwd.exceptions import FfwdError, WriteRefused
 from tripleo_ffwd.model import FailedTask, RunningTask, RunStatus
 
 # A directory that no supervisor has claimed for so many seconds belongs to a starter that died.
@@ -33,6 +33,21 @@ def give_up(run: RunDir, reason: str) -> bool:
         OSError: nothing could be written.
     """
     return rundir.write_once(run.claim, {"abandoned": reason, "run_id": run.run_id, "claimed": time.time()})
+
+
+def settle(run: RunDir, reason: str) -> bool:
+    """Give an unclaimed run up, and remove what is private of it; False when it is claimed.
+
+    Raises:
+        WriteRefused: nothing could be written.
+    """
+    try:
+        given_up = give_up(run, reason)
+    except OSError as error:
+        raise WriteRefused(f"the run can't be given up: {error.strerror}", where=str(run.path)) from error
+    if given_up:
+        run.clean()
+    return given_up
 
 
 def read_status(run: RunDir, *, heartbeat_stale: float) -> RunStatus:
@@ -113,10 +128,7 @@ class _Inquiry:
             return self._status(state="live")
         if self._run.fence.exists():
             word = read_json(self._run.fence) or {}
-            return self._status(
-                state="interrupted",
-                message=f"no sign of life, and its machine {owner.host} is fenced: {word.get('reason', '')}",
-            )
+            return self._settle(f"no sign of life, and its machine {owner.host} is fenced: {word.get('reason', '')}")
         return self._status(
             state="unknown",
             message=f"no sign of life from {owner.host} for {self._age():.0f} s, and only {owner.host} can tell. "
@@ -137,7 +149,10 @@ class _Inquiry:
             return self._status(
                 state="unknown", message=f"the supervisor died and its processes {pids} can't be ended by this user"
             )
-        message = "the supervisor died; what it had started was ended"
+        return self._settle("the supervisor died; what it had started was ended")
+
+    def _settle(self, message: str) -> RunStatus:
+        """Record that a run was interrupted."""
         status = self._status(state="interrupted", message=message, finished_at=rundir.now(), **self._last_progress())
         with contextlib.suppress(OSError):  # so that other machines know it too; if not, they ask us again
             rundir.write_json(self._run.status, {**status.to_dict(), "heartbeat": self._beat()})

@@ -100,6 +100,8 @@ def supervise(run: RunDir) -> None:
         LOG.exception("the run failed")
         text = str(error) if isinstance(error, FfwdError) else f"{type(error).__name__}: {error}"
         result, message = control.reason or ("failed", text)
+    if result == "successful":
+        run.forget_variables(spec.chain)
     finish(run, heart, control, result, message)
 
 
@@ -116,6 +118,7 @@ def run_ansible(run: RunDir, spec: RunSpec, heart: Heart, control: Control) -> t
     result, message = playbook.judge(code, control.reason)
     message = "; ".join(filter(None, (message, playbook.cut_off)))
     with contextlib.suppress(OSError):
+        heart.check_home()
         record(run, {"event": "run_end", "status": result, "message": message})
     return result, message
 

@@ -24,11 +24,12 @@ FOLDED = ("step", "release", "tripleo_role_name")
 
 @dataclasses.dataclass(frozen=True)
 class StagePlan:
-    """What a run needs of a stage: its id, the hosts that must finish it, and how many tasks it has."""
+    """What a run needs of a stage: its id, the hosts that must finish it, how many tasks it has, and its role."""
 
     id: str
     hosts: tuple[str, ...]
     tasks: int
+    role: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Tree:
         overcloud: the hosts that a run may leave out.
         files: sha256 by path, of every file but the manifest.
         folded: variables that the playbooks were generated for fixed values of.
+        rolling: roles that the control plane does not stand on.
         modules: names of the modules, roles as ``role NAME``, plugins as ``strategy NAME``, ``filter NAME`` and so on.
     """
 
@@ -55,6 +57,7 @@ class Tree:
     overcloud: frozenset[str]
     files: Mapping[str, str]
     folded: frozenset[str]
+    rolling: frozenset[str]
     modules: frozenset[str]
 
     def unselected(self, targets: tuple[str, ...]) -> tuple[str, ...]:
@@ -90,10 +93,12 @@ def load(path: Path) -> Tree:
     stages: dict[str, list[StagePlan]] = {}
     try:
         for entry in manifest.get("stages", ()):
-            stage = StagePlan(str(entry["id"]), tuple(entry["hosts"]), int(entry.get("tasks") or 0))
+            tasks, role = int(entry.get("tasks") or 0), str(entry.get("role") or "")
+            stage = StagePlan(str(entry["id"]), tuple(entry["hosts"]), tasks, role)
             stages.setdefault(str(entry["playbook"]), []).append(stage)
         files = {str(entry["path"]): str(entry["sha256"]) for entry in manifest.get("files", ())}
         folded = frozenset(map(str, manifest.get("folded", FOLDED)))
+        rolling = frozenset(map(str, manifest.get("rolling", ())))
         modules = frozenset(map(str, manifest.get("modules", ())))
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidInput("the manifest can't be understood", where=str(path / MANIFEST), remedy=REGENERATE) from error
@@ -106,6 +111,7 @@ def load(path: Path) -> Tree:
         overcloud=frozenset(overcloud),
         files=files,
         folded=folded,
+        rolling=rolling,
         modules=modules,
     )
 

@@ -1,9 +1,29 @@
 from __future__ import annotations
 
+import resource
+import signal
 from pathlib import Path
+
+import pytest
 
 from tripleo_ffwd.ansible_run import ledger
 from tripleo_ffwd.ansible_run.ledger import Ledger
+
+
+class LimitedFileSize:
+    """Within it no file grows beyond some bytes, as on a full disk."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def __enter__(self) -> None:
+        self.handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        self.before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (self.size, self.before[1]))
+
+    def __exit__(self, *_: object) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, self.before)
+        signal.signal(signal.SIGXFSZ, self.handler)
 
 
 def test_torn_last_line_is_passed_over(tmp_path: Path) -> None:
@@ -75,3 +95,13 @@ def test_task_on_a_host_takes_less_than_a_hundred_bytes(tmp_path: Path) -> None:
 
 def test_missing_ledger_is_empty(tmp_path: Path) -> None:
     assert list(ledger.read(tmp_path / "none")) == []
+
+
+def test_record_after_one_that_the_disk_did_not_take_whole_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    writer = Ledger(path)
+    writer.append_end(1, "ctl-0", "ok")
+    with LimitedFileSize(path.stat().st_size + 10), pytest.raises(OSError):
+        writer.append_end(1, "ctl-1", "failed", "a message")
+    writer.append({"event": "stopped", "why": "the ledger can't be written"})
+    assert [record["event"] for record in ledger.read(path)] == ["task_end", "stopped"]

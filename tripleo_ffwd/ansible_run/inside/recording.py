@@ -6,17 +6,24 @@ A record is written before what it tells can happen: a task that may have run on
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
+import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from tripleo_ffwd.ansible_run.inside import words
 from tripleo_ffwd.ansible_run.ledger import Ledger
+from tripleo_ffwd.ansible_run.machine import is_alive
+from tripleo_ffwd.model import END_PLAY, GATE_PLAY, GATE_TASK
 
 # Exit code of an ansible-playbook that stopped because it was asked to, or because it could not keep its records.
 STOPPED = 75
 STOP = "stop.json"
+ASKED = "it was asked to"
+WORKERS_PAUSE = 0.05
 AT_STAGE, AT_TASK = "stage", "task"
 
 
@@ -27,12 +34,17 @@ class Recorder:
         ledger: where to.
         run_dir: where requests to stop appear.
         stages: names of the plays that are stages; a run that is to stop at a stage stops where one of them begins.
-        supervisor: pid of the parent that must live.
+        supervisor: pid and start of the process that must live; Ansible's parent may be another, a wrapper.
         mask: takes secrets out of a text.
     """
 
     def __init__(
-        self, ledger: Ledger, run_dir: Path, stages: frozenset[str], supervisor: int, mask: Callable[[str], str]
+        self,
+        ledger: Ledger,
+        run_dir: Path,
+        stages: frozenset[str],
+        supervisor: tuple[int, int],
+        mask: Callable[[str], str],
     ) -> None:
         self._ledger = ledger
         self._stop = run_dir / STOP
@@ -41,6 +53,7 @@ class Recorder:
         self._mask = mask
         self._numbers: dict[str, int] = {}
         self._count = 0
+        self._under_way: dict[str, str] = {}
         self._play = ""
         self._broken = ""
 
@@ -49,34 +62,45 @@ class Recorder:
         self._ledger.append({"event": "ansible_start", "version": version, "pid": os.getpid()})
 
     def begin_play(self, name: str) -> None:
-        """Record a play; may stop the run."""
+        """Record a play, which says that the play before it has ended; may stop the run."""
+        for host, uuid in self._under_way.items():
+            self.give_up(f"Ansible has lost task {self._numbers.get(uuid, 0)} on {host}")
+        self.stop_if_broken()
         begins = name in self._stages and name != self._play  # not the next batch of a play with `serial`
         self._play = name
         self._numbers.clear()
         self._announce({"event": "play_start", "play": name})
-        self._look(begins)
+        self._look(begins, name.startswith(GATE_PLAY) or name == END_PLAY)
 
     def begin_task(self, uuid: str, name: str) -> None:
         """Record that a task is about to begin on some hosts of the play; may stop the run before it does."""
+        self.stop_if_broken()
         if uuid not in self._numbers:
             self._count += 1
             self._numbers[uuid] = self._count
             self._announce({"event": "task", "number": self._count, "task": self._mask(name)})
-        self._look(False)
+        self._look(False, self._play.startswith(GATE_PLAY) or name == GATE_TASK)
 
     def start(self, uuid: str, host: str) -> None:
         """Record that a task begins on a host."""
+        if host in self._under_way:
+            # Ansible passes over a task in silence when it can't start a process for it.
+            self.give_up(f"Ansible has lost task {self._numbers.get(self._under_way[host], 0)} on {host}")
+        self._under_way[host] = uuid
         self._try(lambda: self._ledger.append_start(self._numbers.get(uuid, 0), host))
 
     def end(self, uuid: str, host: str, status: str, result: Mapping[str, Any]) -> None:
         """Record how a task has ended on a host."""
-        told = status in ("failed", "ignored", "unreachable")
+        if self._under_way.get(host) == uuid:
+            del self._under_way[host]
+        told = status in ("failed", "rescued", "ignored", "unreachable")
         message = self._mask(words.describe(result)) if told else ""
         self._try(lambda: self._ledger.append_end(self._numbers.get(uuid, 0), host, status, message))
 
     def tell(self, event: str, **fields: Any) -> None:
         """Record something rare."""
-        self._try(lambda: self._ledger.append({"event": event, **fields}))
+        masked = {name: self._mask(value) if isinstance(value, str) else value for name, value in fields.items()}
+        self._try(lambda: self._ledger.append({"event": event, **masked}))
 
     def finish(self, failures: Mapping[str, int], dark: Mapping[str, int]) -> None:
         """Record Ansible's statistics: its last word."""
@@ -87,7 +111,7 @@ class Recorder:
         try:
             write()
         except OSError as error:
-            self._broken = self._broken or f"the ledger can't be written: {error.strerror or error}"
+            self.give_up(f"the ledger can't be written: {error.strerror or error}")
 
     def _announce(self, record: Mapping[str, Any]) -> None:
         def write() -> None:
@@ -96,20 +120,39 @@ class Recorder:
 
         self._try(write)
 
-    def _look(self, stage: bool) -> None:
-        """Stop when there is a reason to; only where nothing is under way on any host."""
-        why = self._broken or self._why(stage)
+    def give_up(self, why: str) -> None:
+        """Have the run stop before anything else begins: something is wrong with its records."""
+        self._broken = self._broken or why
+
+    def stop_if_broken(self) -> None:
+        """Stop when something is wrong with the records; what Ansible goes on to must not be recorded as if it were."""
+        if self._broken:
+            self._halt(self._broken)
+
+    def _halt(self, why: str) -> None:
+        self.tell("stopped", why=why)
+        # For when the ledger is what can't be written.
+        print(f"[ERROR]: stopped before the next task: {why}", file=sys.stderr, flush=True)
+        # With the free strategy tasks are under way where another begins; Ansible would kill them. How they end is told
+        # to nobody any more, so that they count as under way.
+        while self._under_way and multiprocessing.active_children():
+            time.sleep(WORKERS_PAUSE)
+        raise SystemExit(STOPPED)
+
+    def _look(self, stage: bool, gate: bool) -> None:
+        """Stop when there is a reason to; a gate is let through: it is quick, and says whether a stage is finished."""
+        self.stop_if_broken()
+        why = "" if gate else self._why(stage)
         if why:
-            self.tell("stopped", why=why)
-            raise SystemExit(STOPPED)
+            self._halt(why)
 
     def _why(self, stage: bool) -> str:
-        if os.getppid() != self._supervisor:
+        if is_alive(*self._supervisor) is False:
             return "its supervisor died"
-        if not self._stop.exists():
-            return ""
         try:
             asked = json.loads(self._stop.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return ""
         except (OSError, ValueError):
             asked = {}
-        return "" if asked.get("at") == AT_STAGE and not stage else "it was asked to"
+        return "" if asked.get("at") == AT_STAGE and not stage else ASKED

@@ -7,6 +7,7 @@ directory, so that one shows nothing of what `no_log` hides, and nobody without 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -77,9 +78,9 @@ class Keeper:
         self._version = version
         self._known: Values = {}
 
-    def begin(self, manager: Any) -> None:
-        """Take what a variable manager knows now for what is kept already."""
-        self._known = collect(manager)
+    def begin(self, state: Values) -> None:
+        """Take a state for what is kept already."""
+        self._known = state
 
     def keep(self, stage: str, manager: Any) -> None:
         """Keep what has changed until the end of a stage, durably.
@@ -93,11 +94,19 @@ class Keeper:
         size = len(data) + _NONCE_BYTES + _TAG_BYTES
         head = json.dumps({"stage": stage, "version": self._version, "bytes": size}).encode() + b"\n"
         nonce = os.urandom(_NONCE_BYTES)
-        view = memoryview(head + nonce + self._cipher.encrypt(nonce, data, head))
-        while view:
-            view = view[os.write(self._fd, view) :]
-        os.fdatasync(self._fd)
+        self._append(memoryview(head + nonce + self._cipher.encrypt(nonce, data, head)))
         self._known = now
+
+    def _append(self, data: memoryview) -> None:
+        before = os.fstat(self._fd).st_size
+        try:
+            while data:
+                data = data[os.write(self._fd, data) :]
+            os.fdatasync(self._fd)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, before)  # half a record would hide those after it
+            raise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,16 +149,19 @@ def up_to(found: Sequence[Kept], stage: str) -> Sequence[Kept]:
     return found[:last]
 
 
-def state_at(path: Path, key: bytes, stage: str) -> Values:
+def state_at(path: Path, key: bytes, stage: str, version: str) -> Values:
     """Return what was known at the end of a stage, as far as it is in the file.
 
     Raises:
-        Unreadable: another key, or a damaged file.
+        Unreadable: another key, a damaged file, or objects of another ansible-core than `version`.
     """
     state: Values = {}
     cipher = AESGCM(key)
     with path.open("rb") as file:
         for kept in up_to(index(path), stage):
+            if kept.version.split(".")[:2] != version.split(".")[:2]:
+                text = f"the variables of the end of {kept.stage} are those of ansible-core {kept.version}"
+                raise Unreadable(f"{text}, and this is {version}")
             file.seek(kept.start)
             sealed = file.read(kept.end - kept.start)
             try:
@@ -170,6 +182,15 @@ def apply(state: Values, record: Mapping[str, Any]) -> None:
     for store, hosts in record["new"].items():
         for host, values in hosts.items():
             state.setdefault(store, {}).setdefault(host, {}).update(values)
+
+
+def with_hosts(state: Values, later: Values, hosts: Sequence[str]) -> Values:
+    """Return a state in which some hosts are as they were in a later one."""
+    stores = state.keys() | later.keys()
+    mixed = {store: dict(state.get(store, {})) for store in stores}
+    for store in stores:
+        mixed[store] |= {host: later.get(store, {}).get(host, {}) for host in hosts}
+    return mixed
 
 
 def restore(state: Values, manager: Any) -> None:

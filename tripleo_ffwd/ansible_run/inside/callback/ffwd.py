@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,12 @@ from ansible.release import __version__ as ansible_version
 _ROOT = str(Path(__file__).parents[4])
 sys.path.append(_ROOT)
 try:
-    from tripleo_ffwd.ansible_run.inside import recording, variables, words
+    from tripleo_ffwd.ansible_run.inside import handlers, recording, variables, words
     from tripleo_ffwd.ansible_run.ledger import Ledger
+except Exception as error:
+    # Ansible would only warn, and run everything without a record.
+    print(f"ERROR! the records of a run need what is not here: {error}", file=sys.stderr)
+    raise SystemExit(75) from error
 finally:
     sys.path.remove(_ROOT)
 
@@ -26,10 +32,26 @@ DOCUMENTATION = """
     short_description: keeps the ledger and the variables of a run
     description: Part of tripleo-ffwd; its supervisor enables it and says where things are.
 """
+INCLUDES = ("include_tasks", "include_role", "include")
+
+
+def _surely(method: Callable[..., None]) -> Callable[..., None]:
+    """Stop the run before anything else begins when a method raises: Ansible would only warn, and go on."""
+
+    @functools.wraps(method)
+    def call(self: CallbackModule, *args: Any, **kwargs: Any) -> None:
+        try:
+            method(self, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            self.recorder.give_up(f"{method.__name__}: {type(error).__name__}: {error}")
+            if not method.__name__.startswith("v2_runner"):
+                self.recorder.stop_if_broken()
+
+    return call
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]
-    """Called by ansible-core 2.16 and newer, always in its main thread."""
+    """Called by ansible-core 2.16 and newer, by one thread at a time."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "notification"
@@ -37,42 +59,63 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        private = json.loads(Path(os.environ["FFWD_INSIDE"]).read_text(encoding="utf-8"))
-        run_dir = Path(private["run_dir"])
-        self._recorder = recording.Recorder(
+        try:
+            self._open(json.loads(Path(os.environ["FFWD_INSIDE"]).read_text(encoding="utf-8")))
+        except Exception as error:
+            print(f"ERROR! the records of the run can't be opened: {error}", file=sys.stderr)
+            raise SystemExit(recording.STOPPED) from error
+        self._stage = ""
+        self._play: Any = None
+        self._manager: Any = None
+
+    def _open(self, private: Mapping[str, Any]) -> None:
+        self._stages = frozenset(private["stages"])
+        pid, started = private["supervisor"]
+        self.recorder = recording.Recorder(
             Ledger(Path(private["ledger"])),
-            run_dir,
-            frozenset(private["stages"]),
-            int(private["supervisor"]),
+            Path(private["run_dir"]),
+            self._stages,
+            (int(pid), int(started)),
             words.masker(private["secrets"]),
         )
         self._path, self._key = Path(private["variables"]), bytes.fromhex(private["key"])
-        self._restore = str(private["restore"])
+        self._restore, self._first = str(private["restore"]), str(private["first_stage"])
+        self._finished, self._first_hosts = Path(private["finished"]), list(private["first_hosts"])
+        self._notified = [(str(name), str(host)) for name, host in private["notified"]]
         self._keeper = variables.Keeper(self._path, self._key, ansible_version)
-        self._stages = frozenset(private["stages"])
-        self._stage = ""
-        self._manager: Any = None
 
+    @_surely
     def v2_playbook_on_start(self, playbook: Any) -> None:
         """Give Ansible the variables of the run that this one goes on with."""
-        self._recorder.begin(ansible_version)
+        self.recorder.begin(ansible_version)
         if self._restore:
             try:
-                self._manager = playbook.get_plays()[0].get_variable_manager()
-                variables.restore(variables.state_at(self._path, self._key, self._restore), self._manager)
-                self._keeper.begin(self._manager)
-            except Exception as error:
-                # Ansible would only warn, and go on without them.
-                self._recorder.tell("stopped", why=f"the variables can't be restored: {error}")
-                raise SystemExit(recording.STOPPED) from error
+                self._go_on(playbook.get_plays()[0].get_variable_manager())
+            except Exception as error:  # noqa: BLE001 - whatever it is
+                self.recorder.give_up(f"the variables can't be restored: {error}")
+                self.recorder.stop_if_broken()
 
+    def _go_on(self, manager: Any) -> None:
+        kept = variables.state_at(self._path, self._key, self._restore, ansible_version)
+        self._keeper.begin(kept)
+        if not self._first_hosts:
+            variables.restore(kept, manager)
+            return
+        later = variables.state_at(self._finished, self._key, self._first, ansible_version)
+        variables.restore(variables.with_hosts(kept, later, self._first_hosts), manager)
+        self._keeper.keep("(some hosts later)", manager)
+
+    @_surely
     def v2_playbook_on_play_start(self, play: Any) -> None:
         """Keep the variables of the stage that has ended; the record of the next play then says so."""
         self._keep()
-        self._manager = play.get_variable_manager()
+        self._play, self._manager = play, play.get_variable_manager()
         name = play.get_name().strip()
         self._stage = name if name in self._stages else ""
-        self._recorder.begin_play(name)
+        self.recorder.begin_play(name)
+        if self._notified and name == self._first:
+            for notification, host in handlers.notify(play, self._notified):
+                self.recorder.tell("notify", handler=notification, host=host)
 
     def _keep(self) -> None:
         if not self._stage or self._manager is None:
@@ -80,51 +123,72 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         try:
             self._keeper.keep(self._stage, self._manager)
         except Exception as error:  # noqa: BLE001 - the run is worth more than going on with it later
-            self._recorder.tell("not_kept", stage=self._stage, why=f"{type(error).__name__}: {error}")
+            self.recorder.tell("not_kept", stage=self._stage, why=f"{type(error).__name__}: {error}")
 
+    @_surely
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         """Record a task before it begins."""
-        self._recorder.begin_task(task._uuid, task.get_name().strip())
+        self.recorder.begin_task(task._uuid, task.get_name().strip())
 
+    @_surely
     def v2_playbook_on_handler_task_start(self, task: Any) -> None:
         """Record a handler before it begins."""
-        self._recorder.begin_task(task._uuid, task.get_name().strip())
+        self.recorder.begin_task(task._uuid, task.get_name().strip())
 
+    @_surely
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
         """Record a task on a host."""
-        self._recorder.start(task._uuid, host.get_name())
+        self.recorder.start(task._uuid, host.get_name())
 
+    @_surely
     def v2_runner_on_ok(self, result: Any) -> None:
         """Record its end, and what would be lost if the run went on later."""
         found = result._result
+        host = result._host.get_name()
+        for notification in handlers.notifications(result._task, found):
+            self.recorder.tell("notify", handler=notification, host=host)
         self._end(result, "changed" if found.get("changed") else "ok")
-        if found.get("add_host") or found.get("add_group"):
-            self._recorder.tell("inventory", task=result._task.get_name(), host=result._host.get_name())
+        if any(one.get("add_host") or one.get("add_group") for one in _parts(found)):
+            self.recorder.tell("inventory", task=result._task.get_name(), host=host)
 
+    @_surely
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         """Record its end."""
-        self._end(result, "ignored" if ignore_errors else "failed")
+        self._end(result, "ignored" if ignore_errors else "failed" if self._is_lost(result) else "rescued")
 
+    @_surely
     def v2_runner_on_skipped(self, result: Any) -> None:
         """Record its end."""
         self._end(result, "skipped")
 
+    @_surely
     def v2_runner_on_unreachable(self, result: Any) -> None:
-        """Record its end; with ignore_unreachable too: only what the host does next tells."""
-        self._end(result, "unreachable")
+        """Record its end."""
+        self._end(result, "unreachable" if self._is_lost(result) else "ignored")
+
+    def _is_lost(self, result: Any) -> bool:
+        """Return whether Ansible has taken the host out of the play: a rescue section takes it in again at once.
+
+        Of a file that can't be included Ansible tells before it does so.
+        """
+        action = str(result._task.action).rpartition(".")[2]
+        return action in INCLUDES or self._play is None or result._host.get_name() in self._play._removed_hosts
 
     def _end(self, result: Any, status: str) -> None:
-        self._recorder.end(result._task._uuid, result._host.get_name(), status, result._result)
+        self.recorder.end(result._task._uuid, result._host.get_name(), status, result._result)
 
+    @_surely
     def v2_playbook_on_no_hosts_matched(self) -> None:
         """Record a play without hosts."""
-        self._recorder.tell("no_hosts")
+        self.recorder.tell("no_hosts")
 
-    def v2_playbook_on_notify(self, handler: Any, host: Any) -> None:
-        """Record a handler that is still to come."""
-        self._recorder.tell("notify", handler=handler.get_name().strip(), host=host.get_name())
-
+    @_surely
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        """Record Ansible's last word."""
+        """Record Ansible's last word, and keep what is known of the hosts that have come through a stage."""
         self._keep()
-        self._recorder.finish(stats.failures, stats.dark)
+        self.recorder.finish(stats.failures, stats.dark)
+
+
+def _parts(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return a result and those of its loop."""
+    return [result, *(one for one in result.get("results") or () if isinstance(one, Mapping))]

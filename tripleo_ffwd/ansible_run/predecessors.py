@@ -1,0 +1,120 @@
+"""The runs that are there when one is asked for: the same one, the one that it goes on with; starts nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from tripleo_ffwd.ansible_run import asking, resuming, rundir
+from tripleo_ffwd.ansible_run.rundir import RunDir, run_dirs
+from tripleo_ffwd.ansible_run.status import read_status, settle
+from tripleo_ffwd.ansible_run.tree import Tree, load
+from tripleo_ffwd.exceptions import InvalidInput, RunActive
+from tripleo_ffwd.model import PHASE_PLAYBOOKS, RunSpec, RunStatus
+
+
+def find_same(work_dir: Path, spec: RunSpec, heartbeat_stale: float, adopt: bool) -> RunStatus | None:
+    """Return the run to attach to, see `runs.start`; for who holds the lock of all starts.
+
+    Raises:
+        RunActive: any other run of the plan is live or may be.
+    """
+    repeated: RunStatus | None = None
+    newest: RunStatus | None = None
+    live: RunStatus | None = None
+    obstacle: RunActive | None = None
+    for run in run_dirs(work_dir):
+        if not run.claim.exists():
+            # We hold the lock, so its starter is dead. Should its supervisor still come, it finds the run given up.
+            settle(run, "its starter ended before a supervisor took the run over")
+        other = rundir.load_spec(run)
+        if other is not None and other.plan != spec.plan:
+            continue
+        status = read_status(run, heartbeat_stale=heartbeat_stale)
+        if status.plan not in (spec.plan, ""):
+            continue
+        same = other if other is not None and other.key == spec.key else None
+        if same is not None and spec.attempt and same.attempt == spec.attempt:
+            repeated = status
+        if status.settled:
+            done = same is not None and adopt and status.succeeded and not _differences(run, spec, same)
+            newest = status if done else None
+            continue
+        differing = _differences(run, spec, same) if same is not None else ()
+        if same is not None and status.state == "live" and not differing:
+            live = status
+        else:
+            obstacle = asking.refusal(status, spec.plan, differing)
+    if repeated is not None and (repeated.settled or repeated.state == "live"):
+        return repeated
+    if obstacle is not None:
+        raise obstacle
+    return live or newest
+
+
+def _differences(run: RunDir, spec: RunSpec, other: RunSpec) -> tuple[str, ...]:
+    return asking.differences(spec, other, rundir.read_json(run.launch) or {})
+
+
+def find_earlier(work_dir: Path, spec: RunSpec, tree: Tree) -> resuming.Past | None:
+    """Return what the run has done that a spec goes on with: the newest of the same but for the digest; None without.
+
+    A run that never began has done nothing, and hides none that has. Nor does one count that was followed by a new
+    start of the phase: a playbook that comes before it in the phase was run again.
+
+    Args:
+        work_dir: the [ffwd] work_dir.
+        spec: what is asked for.
+        tree: its playbooks.
+
+    Raises:
+        InvalidInput: something else has been done to its hosts since.
+    """
+    newer: list[tuple[RunDir, RunSpec]] = []
+    for run in reversed(run_dirs(work_dir)):
+        other = rundir.load_spec(run)
+        if other is None or (other.plan, other.check) != (spec.plan, spec.check) or not run.ledger.exists():
+            continue
+        if dataclasses.replace(other, digest=spec.digest).key != spec.key:
+            newer.append((run, other))
+            continue
+        past = resuming.past(run, other, _tree_of(other, tree))
+        if past.began or other.resumes:
+            return None if _is_outdated(past, newer, spec) else past
+    return None
+
+
+def _tree_of(spec: RunSpec, tree: Tree) -> Tree:
+    """Return the playbooks of an earlier spec; `tree` when they are the same, or gone."""
+    if spec.digest == tree.digest:
+        return tree
+    try:
+        return load(Path(spec.tree))
+    except InvalidInput:
+        return tree
+
+
+def _is_outdated(past: resuming.Past, newer: list[tuple[RunDir, RunSpec]], spec: RunSpec) -> bool:
+    """Return whether the phase was started anew since; InvalidInput when something else was done to its hosts."""
+    since = [(run, other) for run, other in newer if _share_hosts(spec, other) and _did_something(run)]
+    order = PHASE_PLAYBOOKS.get(spec.phase, ())
+    before = order[: order.index(spec.playbook)] if spec.playbook in order else ()
+    if any(other.phase == spec.phase and other.playbook in before for _, other in since):
+        return True
+    if since and not spec.anyway:
+        run, other = since[0]
+        raise InvalidInput(
+            f"run {past.run.run_id} can't be gone on with: run {run.run_id} ({other.phase} {other.playbook}) has "
+            "worked on its hosts since",
+            where=past.run.run_id,
+            remedy=f"Give force_reason to go on all the same. {resuming.FROM_THE_START}",
+        )
+    return False
+
+
+def _share_hosts(one: RunSpec, other: RunSpec) -> bool:
+    return not one.targets or not other.targets or bool(set(one.targets) & set(other.targets))
+
+
+def _did_something(run: RunDir) -> bool:
+    return bool((rundir.read_json(run.status) or {}).get("stage"))
