@@ -109,6 +109,18 @@ RUNS = [
         default="",
         help="File of the nodes' host keys. Empty: the ssh_known_hosts of the stack's outputs.",
     ),
+    cfg.StrOpt(
+        "ssh_extra_args",
+        default="",
+        help="More options of ssh, before ours, e.g. -o ProxyJump=bastion. For one that is given twice ssh takes the "
+        "first.",
+    ),
+    cfg.BoolOpt(
+        "ssh_pipelining",
+        default=True,
+        help="Send modules over the connection that is there instead of copying files first, which saves most of the "
+        "time; sudo must not require a terminal on the nodes.",
+    ),
     cfg.BoolOpt("ssh_host_key_checking", default=True, help="Check the nodes' host keys. Turn it off only knowingly."),
     cfg.IntOpt("forks", default=25, min=1, help="How many nodes Ansible works on at once."),
     cfg.IntOpt("run_timeout", default=14400, min=1, help="Seconds after which the supervisor ends a playbook's run."),

@@ -84,6 +84,8 @@ class RunSpec:
         attempt: what the asking is known by; the same attempt never starts a second run. Empty: not known.
         ssh_user, ssh_key_file, known_hosts_file: how Ansible reaches the hosts; empty strings for ssh's defaults.
         host_key_checking: False only by explicit choice.
+        ssh_extra_args: more options of ssh, as a shell takes them, before ours.
+        pipelining: modules go over the connection that is there, instead of as files.
         forks: how many hosts Ansible works on at once.
         timeout: seconds after which the supervisor ends the run.
         tags, skip_tags: as ansible-playbook takes them.
@@ -117,6 +119,8 @@ class RunSpec:
     ssh_key_file: str = ""
     known_hosts_file: str = ""
     host_key_checking: bool = True
+    ssh_extra_args: str = ""
+    pipelining: bool = True
     forks: int = 25
     timeout: int = 14400
     tags: str = ""

@@ -138,6 +138,7 @@ def test_secrets_are_in_no_log_and_no_command_line(trees: Trees, work: Path, tmp
         ({"playbook": "none.yaml"}, "none.yaml"),
         ({"targets": ("ctl-0", "ctl-9")}, "ctl-9"),
         ({"ssh_key_file": "/nowhere/key"}, "/nowhere/key"),
+        ({"ssh_extra_args": "-o 'ProxyCommand=nc"}, "ssh_extra_args can't be split"),
         ({"extra_vars_file": "/nowhere/vars.yaml"}, "/nowhere/vars.yaml"),
         ({"tree": "/nowhere/tree"}, "/nowhere/tree"),
     ],

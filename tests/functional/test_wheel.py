@@ -16,8 +16,8 @@ SAMPLE = PROJECT / "tests/unit/embedded/samples/prepare_outputs.json"
 
 
 @pytest.fixture(scope="module")
-def tripleo_ffwd(tmp_path_factory):
-    """Run the installed command; returns what it said and how it ended."""
+def installed(tmp_path_factory):
+    """A directory with a virtual environment, `venv`, that has nothing but the wheel and what it needs."""
     root = tmp_path_factory.mktemp("wheel")
     source = root / "source"
     files = subprocess.run(
@@ -32,6 +32,13 @@ def tripleo_ffwd(tmp_path_factory):
     (wheel,) = root.glob("*.whl")
     venv.create(root / "venv", symlinks=True)
     subprocess.run([*pip, "--python", str(root / "venv/bin/python"), "install", str(wheel)], check=True)
+    return root
+
+
+@pytest.fixture(scope="module")
+def tripleo_ffwd(installed):
+    """Run the installed command; returns what it said and how it ended."""
+    root = installed
     elsewhere = root / "elsewhere"
     elsewhere.mkdir()
 
@@ -50,6 +57,14 @@ def test_register_and_verify_find_the_workbook_in_the_wheel(tripleo_ffwd, cloud)
     verified = tripleo_ffwd("verify", *url)
     assert verified.returncode == 0, verified.stdout
     assert "launcher: ok, runs are started by detach" in verified.stdout
+
+
+def test_the_wheel_has_what_runs_inside_ansible(installed):
+    script = "from tripleo_ffwd.ansible_run.command import PLUGINS; print(*PLUGINS.iterdir())"
+    python = str(installed / "venv/bin/python")
+    done = subprocess.run([python, "-c", script], cwd="/", check=True, capture_output=True, text=True)
+    assert [Path(name).name for name in done.stdout.split() if name.endswith(".py")] == ["ffwd.py"]
+    assert str(installed) in done.stdout
 
 
 def test_generate_and_preview(tripleo_ffwd, tmp_path):

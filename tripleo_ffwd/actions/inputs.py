@@ -28,10 +28,15 @@ def _is_mapping(value: Any) -> bool:
     return isinstance(value, dict)
 
 
+def _is_verbosity(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 4
+
+
 COUNT = (_is_count, "a whole number of at least 1")
 TEXT = (_is_text, "a text")
 TEXTS = (_is_texts, "a list of texts")
 FLAG = (_is_flag, "true or false")
+VERBOSITY = (_is_verbosity, "a whole number from 0 to 4")
 MAPPING = (_is_mapping, "an object")
 
 # What each input must be when it is given; None is "not given".
@@ -41,6 +46,8 @@ TYPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "environments": TEXTS,
     "timeout": COUNT,
     "run_timeout": COUNT,
+    "forks": COUNT,
+    "verbosity": VERBOSITY,
     "poll_interval": COUNT,
     "force_reason": TEXT,
     "roles": TEXTS,

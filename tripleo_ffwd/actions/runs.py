@@ -33,6 +33,8 @@ class StartPlaybookAction(FfwdAction):
     :param resume: go on where the newest run of the same playbook and nodes stopped; one that was successful is the
         answer.
     :param timeout: seconds after which the run is ended; [ffwd] run_timeout by default.
+    :param forks: how many nodes Ansible works on at once; [ffwd] forks by default.
+    :param verbosity: 0 to 4, how much Ansible says in its log.
     :param force_reason: why the phase was started out of turn; a run that was successful is then repeated, unless it
         is to be resumed: then playbooks that have changed and processes left on nodes are no obstacle.
     :returns: ``{run_id, run_dir, attached, timeout}``.
@@ -57,6 +59,8 @@ class StartPlaybookAction(FfwdAction):
         resume: bool = False,
         timeout: int | None = None,
         force_reason: str = "",
+        forks: int | None = None,
+        verbosity: int = 0,
     ):
         self.plan = plan
         self.phase = phase
@@ -75,6 +79,8 @@ class StartPlaybookAction(FfwdAction):
         self.resume = resume
         self.timeout = timeout
         self.force_reason = force_reason
+        self.forks = forks
+        self.verbosity = verbosity
 
     def act(self, caller: Caller) -> dict[str, Any]:
         inputs.check(vars(self))
@@ -112,7 +118,10 @@ class StartPlaybookAction(FfwdAction):
             ssh_key_file=self.ssh_key_file or conf.ssh_key_file,
             known_hosts_file=conf.ssh_known_hosts_file,
             host_key_checking=conf.ssh_host_key_checking,
-            forks=conf.forks,
+            forks=self.forks or conf.forks,
+            verbosity=self.verbosity,
+            ssh_extra_args=conf.ssh_extra_args,
+            pipelining=conf.ssh_pipelining,
             timeout=self.timeout or conf.run_timeout,
             tags=self.tags or "",
             skip_tags=self.skip_tags or "",

@@ -69,6 +69,7 @@ def _option(name: str, value: str) -> str:
 def ssh_args(spec: RunSpec) -> str:
     """Return ssh's options for a run: nothing from the user's configuration, host keys checked against one file."""
     options = [
+        *filter(None, (spec.ssh_extra_args,)),
         "-F /dev/null",
         "-o ControlMaster=auto",
         "-o ControlPersist=60s",
@@ -106,7 +107,7 @@ def ansible_environment(run: RunDir, spec: RunSpec, control_dir: str) -> dict[st
         "ANSIBLE_RETRY_FILES_ENABLED": "False",
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_NOCOWS": "1",
-        "ANSIBLE_PIPELINING": "True",
+        "ANSIBLE_PIPELINING": str(spec.pipelining),
         "ANSIBLE_TIMEOUT": str(CONNECT_TIMEOUT),
         "ANSIBLE_HOST_KEY_CHECKING": str(spec.host_key_checking),
         "ANSIBLE_SSH_ARGS": ssh_args(spec),

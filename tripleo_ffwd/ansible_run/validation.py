@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import stat
 from collections.abc import Iterable
 from pathlib import Path
@@ -33,6 +34,7 @@ def validate(spec: RunSpec) -> None:
     """
     require_ansible()
     _check_files(spec)
+    _check_ssh(spec)
     _check_directories(spec)
     _check_tags(spec)
     tree = load(Path(spec.tree))
@@ -61,6 +63,17 @@ def _check_files(spec: RunSpec) -> None:
                 f"ssh_key_file {spec.ssh_key_file} is open to others: ssh refuses it",
                 remedy=f"chmod 600 {spec.ssh_key_file}",
             )
+
+
+def _check_ssh(spec: RunSpec) -> None:
+    try:
+        shlex.split(spec.ssh_extra_args)
+    except ValueError as error:
+        raise InvalidInput(
+            f"ssh_extra_args can't be split into words: {error}",
+            where="[ffwd] ssh_extra_args",
+            remedy="Quote it as for a shell",
+        ) from error
 
 
 def _check_directories(spec: RunSpec) -> None:

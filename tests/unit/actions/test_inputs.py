@@ -23,6 +23,8 @@ from tripleo_ffwd.exceptions import InvalidInput
         ("skip_tags", ["a"], "skip_tags must be a text"),
         ("templates", 5, "templates must be a text, not 5"),
         ("extra_vars", "a=b", "extra_vars must be an object"),
+        ("forks", 0, "forks must be a whole number of at least 1, not 0"),
+        ("verbosity", 5, "verbosity must be a whole number from 0 to 4, not 5"),
         ("resume", "yes", "resume must be true or false, not 'yes'"),
     ],
 )

@@ -36,6 +36,18 @@ def test_host_keys_are_checked_against_the_trees_file_whatever_its_path(tmp_path
     assert words[:2] == ["-F", "/dev/null"]
 
 
+def test_operator_s_options_of_ssh_come_before_ours(tmp_path: Path) -> None:
+    words = shlex.split(command.ssh_args(spec(tmp_path, ssh_extra_args="-o 'ProxyCommand=nc %h %p'")))
+    assert words[:2] == ["-o", "ProxyCommand=nc %h %p"]
+    assert "StrictHostKeyChecking=yes" in words
+
+
+def test_pipelining_can_be_turned_off(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    assert command.ansible_environment(run, spec(tmp_path), "/c")["ANSIBLE_PIPELINING"] == "True"
+    assert command.ansible_environment(run, spec(tmp_path, pipelining=False), "/c")["ANSIBLE_PIPELINING"] == "False"
+
+
 def test_given_known_hosts_file_wins(tmp_path: Path) -> None:
     words = shlex.split(command.ssh_args(spec(tmp_path, known_hosts_file="/etc/keys")))
     assert 'UserKnownHostsFile="/etc/keys"' in words
