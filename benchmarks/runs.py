@@ -19,7 +19,7 @@ from tripleo_ffwd.ansible_run.rundir import RUNS, RunDir
 from tripleo_ffwd.model import RunSpec
 
 PLAYBOOK = "upgrade_steps_playbook.yaml"
-SIZES = ((10, 60), (30, 200))  # hosts, tasks on each
+SIZES = ((10, 60, 4), (30, 200, 2))  # hosts, tasks on each, tries
 STAGES = 10
 CANCEL_HOSTS = 30
 LINES = 1_000_000
@@ -74,13 +74,16 @@ class Comparison:
 
     def run(self) -> None:
         """Measure everything."""
-        for hosts, tasks in SIZES:
-            self._overheads.append(self._overhead(hosts, tasks))
+        for hosts, tasks, tries in SIZES:
+            found = [self._overhead(hosts, tasks, str(number)) for number in range(tries)]
+            # The two ways take turns, and of each the least counts: other programs only ever add.
+            bare, ours = (min((getattr(one, way) for one in found), key=_cpu) for way in ("bare", "ours"))
+            self._overheads.append(Overhead(hosts * tasks, bare, ours, found[-1].size))
         self._cancel = self._cancelled()
         self._status = self._told()
 
-    def _overhead(self, hosts: int, tasks: int) -> Overhead:
-        work = self._root / f"{hosts}x{tasks}"
+    def _overhead(self, hosts: int, tasks: int, number: str) -> Overhead:
+        work = self._root / f"{hosts}x{tasks}-{number}"
         spec = write_tree(work / "tree", hosts, tasks, {"name": "nothing", "debug": {"msg": "x"}})
         (work / RUNS).mkdir()
         bare = self._bare(work, spec)
@@ -125,7 +128,7 @@ class Comparison:
 
     def _told(self) -> float:
         """Return the seconds that the status of a run takes whose ledger has a million lines."""
-        run = next(path for path in (self._root / "10x60" / RUNS).iterdir() if path.is_dir())
+        run = next(path for path in (self._root / "10x60-0" / RUNS).iterdir() if path.is_dir())
         ledger = Ledger(run / "ledger.jsonl")
         for number in range(LINES // 2):
             ledger.append_start(number, "overcloud-controller-0")
@@ -168,6 +171,10 @@ class Comparison:
             yield f"{name}: disk per task-host", "<= 200 bytes", f"{size:.0f} bytes", size <= 200
         yield "cancel now, 30 hosts", "< 10 s", f"{self._cancel:.1f} s", self._cancel < 10
         yield "status, 1000000 lines", "< 50 ms", f"{self._status * 1000:.1f} ms", self._status < 0.05
+
+
+def _cpu(cost: measuring.Cost) -> float:
+    return cost.cpu
 
 
 def _more(one: Overhead) -> float:
