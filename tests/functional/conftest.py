@@ -1,13 +1,16 @@
-"""One embedded undercloud for the functional tests: a real Mistral, a real Heat and five SSH nodes."""
+"""What functional tests share: one embedded undercloud (Mistral, Heat, five SSH nodes), and a place for runs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import clouds
 import pytest
+from ansible_lab import Trees
 from clouds import Cloud
 
+from tripleo_ffwd.ansible_run import runs
 from tripleo_ffwd.embedded import nodes, overcloud
 from tripleo_ffwd.embedded.site import Site, open_site
 
@@ -34,3 +37,18 @@ def newton(cloud) -> Cloud:
     overcloud.build_environment(cloud.site)
     overcloud.create_newton_stack(cloud.site, cloud.heat_url)
     return cloud
+
+
+@pytest.fixture
+def trees(tmp_path: Path) -> Trees:
+    return Trees(tmp_path)
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Iterator[Path]:
+    """A work directory; when the test ends its runs are ended, and nothing of them is alive."""
+    work = tmp_path / "work"
+    yield work
+    for status in runs.list_runs(work):
+        runs.cancel(Path(status.run_dir), now=True, wait=20)
+        assert runs.leftovers(Path(status.run_dir)) == ()

@@ -6,7 +6,6 @@ import argparse
 import dataclasses
 import json
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,24 +26,9 @@ from ansible_lab import (
 )
 from support import until
 
-from tripleo_ffwd.ansible_run import runs
 from tripleo_ffwd.cli import run as run_command
 from tripleo_ffwd.exceptions import InvalidInput, NotFound
 from tripleo_ffwd.model import END_PLAY
-
-
-@pytest.fixture
-def trees(tmp_path: Path) -> Trees:
-    return Trees(tmp_path)
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Iterator[Path]:
-    work = tmp_path / "work"
-    yield work
-    for status in runs.list_runs(work):
-        runs.cancel(Path(status.run_dir), now=True, wait=20)
-        assert runs.leftovers(Path(status.run_dir)) == ()
 
 
 def test_run_goes_through_every_stage_once(trees: Trees, work: Path, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import pytest
 import yaml
 from ansible_lab import PLAYBOOK, Trees, command, play, records, run, seal, spec_of, start
 
-from tripleo_ffwd.ansible_run import runs
 from tripleo_ffwd.exceptions import ConfigurationError, InvalidInput
 
 STAGE = "-/step1/Controller/all"
@@ -21,19 +19,6 @@ MODULE = """
 from ansible.module_utils.basic import AnsibleModule
 AnsibleModule(argument_spec={}).exit_json(changed=True)
 """
-
-
-@pytest.fixture
-def trees(tmp_path: Path) -> Trees:
-    return Trees(tmp_path)
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Iterator[Path]:
-    work = tmp_path / "work"
-    yield work
-    for status in runs.list_runs(work):
-        runs.cancel(Path(status.run_dir), now=True, wait=20)
 
 
 def simple(trees: Trees, **manifest: Any) -> Path:

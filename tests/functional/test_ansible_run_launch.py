@@ -67,15 +67,6 @@ def spec(tmp_path: Path) -> RunSpec:
 
 
 @pytest.fixture
-def work(tmp_path: Path) -> Iterator[Path]:
-    work = tmp_path / "work"
-    yield work
-    for status in runs.list_runs(work):
-        runs.cancel(Path(status.run_dir), now=True, wait=20)
-        assert runs.leftovers(Path(status.run_dir)) == ()
-
-
-@pytest.fixture
 def daemon(work: Path) -> Iterator[subprocess.Popen[str]]:
     process = start_daemon(work)
     yield process

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,20 +33,6 @@ from support import until
 
 from tripleo_ffwd.ansible_run import runs
 from tripleo_ffwd.exceptions import InvalidInput, LaunchFailed, RunActive
-
-
-@pytest.fixture
-def trees(tmp_path: Path) -> Trees:
-    return Trees(tmp_path)
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Iterator[Path]:
-    work = tmp_path / "work"
-    yield work
-    for status in runs.list_runs(work):
-        runs.cancel(Path(status.run_dir), now=True, wait=20)
-        assert runs.leftovers(Path(status.run_dir)) == ()
 
 
 def test_cancel_ends_everything_in_the_middle_of_a_task(trees: Trees, work: Path, tmp_path: Path) -> None:

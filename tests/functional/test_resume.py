@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,20 +34,6 @@ from tripleo_ffwd.exceptions import InvalidInput
 from tripleo_ffwd.model import RunStatus
 
 ONE, TWO, THREE = (f"-/step{number}/Controller/all" for number in (1, 2, 3))
-
-
-@pytest.fixture
-def trees(tmp_path: Path) -> Trees:
-    return Trees(tmp_path)
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Iterator[Path]:
-    work = tmp_path / "work"
-    yield work
-    for status in runs.list_runs(work):
-        runs.cancel(Path(status.run_dir), now=True, wait=20)
-        assert runs.leftovers(Path(status.run_dir)) == ()
 
 
 def stages(*tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:

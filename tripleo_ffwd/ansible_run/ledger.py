@@ -1,8 +1,8 @@
 """The ledger of a run: append-only JSON lines, written before and after what they tell; stdlib only.
 
 What happens rarely is an object with `event` and `t` (UTC): ``run_start``, ``ansible_start``, ``play_start``, ``task``
-(a task is about to begin, with its `number` and name), ``no_hosts``, ``notify``, ``inventory``, ``stopped``, ``stats``,
-``limit``, ``run_end``. What happens on each host is an array, so that a task on a host takes some ninety bytes:
+(a task is about to begin, with its `number` and name), ``no_hosts``, ``notify``, ``inventory``, ``not_kept``,
+``stopped``, ``stats``, ``limit``, ``run_end``. What happens on each host is an array, some 90 bytes for a task there:
 ``[seconds, number, host]`` when it begins, ``[seconds, number, host, status]`` when it ends, with a message as fifth
 item when it failed. Seconds count from ``ansible_start``, by a clock that nobody sets.
 

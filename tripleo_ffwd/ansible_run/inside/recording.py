@@ -127,12 +127,12 @@ class Recorder:
     def stop_if_broken(self) -> None:
         """Stop when something is wrong with the records; what Ansible goes on to must not be recorded as if it were."""
         if self._broken:
+            # On Ansible's own output too: it may be the ledger that can't be written.
+            print(f"[ERROR]: stopped before the next task: {self._broken}", file=sys.stderr, flush=True)
             self._halt(self._broken)
 
     def _halt(self, why: str) -> None:
         self.tell("stopped", why=why)
-        # For when the ledger is what can't be written.
-        print(f"[ERROR]: stopped before the next task: {why}", file=sys.stderr, flush=True)
         # With the free strategy tasks are under way where another begins; Ansible would kill them. How they end is told
         # to nobody any more, so that they count as under way.
         while self._under_way and multiprocessing.active_children():
