@@ -76,9 +76,10 @@ def classic(outputs: dict[str, Any], target: Path, sources: str) -> Callable[[],
 def ours(outputs: dict[str, Any], target: Path, _: str) -> Callable[[], object]:
     """Return our own generation: from what was read from Heat to the tree."""
     from tripleo_ffwd import software
-    from tripleo_ffwd.playbook_gen import deployments, pipeline, writing
+    from tripleo_ffwd.playbook_gen import deployments, garbage, pipeline, writing
     from tripleo_ffwd.playbook_gen.options import GenerateOptions
 
+    @garbage.kept()  # as the command line does
     def generate() -> None:
         records, collection = Records(outputs), software.Collection()
         known: dict[tuple[str, str], str] = {}
@@ -98,7 +99,7 @@ def ours(outputs: dict[str, Any], target: Path, _: str) -> Callable[[], object]:
 
 
 def only_write(_: dict[str, Any], target: Path, sources: str) -> Callable[[], object]:
-    """Return the writing of the files below `sources` and nothing else: each one synced, as ours are."""
+    """Return the writing of the files below `sources` and nothing else: one after the other, each synced."""
     files = [(str(path.relative_to(sources)), path.read_bytes()) for path in Path(sources).rglob("*") if path.is_file()]
 
     def write() -> None:

@@ -53,13 +53,14 @@ class Records:
         self.servers = [
             (server, role) for role, found in outputs["ServerIdData"]["server_ids"].items() for server in found
         ]
+        self._names = {role: [kind[0].format(role=role) for kind in KINDS] for _, role in self.servers}
 
     def keys(self) -> Iterator[tuple[int, int]]:
         """Return what identifies each deployment: the number of its server, and of its kind."""
         return ((server, kind) for server in range(len(self.servers)) for kind in range(len(KINDS)))
 
     def name(self, key: tuple[int, int]) -> str:
-        return KINDS[key[1]][0].format(role=self.servers[key[0]][1])
+        return self._names[self.servers[key[0]][1]][key[1]]
 
     def source(self, key: tuple[int, int]) -> tuple[str, str]:
         """Return what tells the configs apart: that of a role is one for all its servers."""

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from tripleo_ffwd.exceptions import WriteRefused
+
+# Linux before this says nothing of what could not be written when a whole filesystem is synced.
+_TELLS_OF_ERRORS = (5, 8)
 
 
 def make_private_dir(path: Path) -> Path:
@@ -75,3 +80,26 @@ def sync_dir(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_filesystem(directory: Path) -> bool:
+    """Make all that was written to a directory's filesystem durable: for thousands of files a tenth of syncing each.
+
+    Returns:
+        False when this system can't do that, or could not tell of errors.
+
+    Raises:
+        OSError: something can't be written.
+    """
+    version = re.match(r"(\d+)\.(\d+)", os.uname().release)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(libc, "syncfs") or version is None or tuple(map(int, version.groups())) < _TELLS_OF_ERRORS:
+        return False
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if libc.syncfs(descriptor) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), str(directory))
+    finally:
+        os.close(descriptor)
+    return True

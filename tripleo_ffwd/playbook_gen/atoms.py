@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 ROLE_VARIABLE = "tripleo_role_name"
 
@@ -30,9 +30,8 @@ class Guard:
     tags: tuple[str, ...] = ()
 
 
-@dataclasses.dataclass(frozen=True)
-class Atom:
-    """A task where it runs.
+class Atom(NamedTuple):
+    """A task where it runs; there are thousands, so that it is no more than a tuple.
 
     Attributes:
         task: the task, `include` settled.

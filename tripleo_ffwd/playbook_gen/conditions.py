@@ -73,7 +73,8 @@ def evaluate(expression: str, known: Mapping[str, Any]) -> Any:
     if found is None:
         return UNKNOWN
     # Steps, releases and roles come back for task after task: 98 of 100 evaluations are repeated ones.
-    given = repr([known.get(name, UNKNOWN) for name in found.names])
+    nothing = known.keys().isdisjoint(found.names)
+    given = "" if nothing else repr([known.get(name, UNKNOWN) for name in found.names])
     try:
         return found.values[given]
     except KeyError:

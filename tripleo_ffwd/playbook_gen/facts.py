@@ -13,6 +13,7 @@ class Facts:
 
     Attributes:
         folded: names whose value was known somewhere, or that were given a value by a loop.
+        changes: how often what is visible or defined has changed.
     """
 
     def __init__(self) -> None:
@@ -23,10 +24,10 @@ class Facts:
         self._here: set[str] = set()
         self._blocked: frozenset[str] = frozenset()
         self._compared: dict[tuple[int, int], tuple[frozenset[str], frozenset[str], bool]] = {}
-        self._changes = 0
         self._visible_on: dict[int, tuple[frozenset[str], Mapping[str, Any] | None]] = {}
         self._defined_on: dict[int, tuple[int, frozenset[str], frozenset[str]]] = {}
         self.folded: set[str] = set()
+        self.changes = 0
 
     def enter(self, hosts: Iterable[str], *, alone: bool) -> None:
         """Begin a play on these hosts; `alone` when its tags may select it without the plays before it."""
@@ -34,7 +35,7 @@ class Facts:
             self._known.clear()
             self._visible_on.clear()
             self._defined.clear()
-            self._changes += 1
+            self.changes += 1
         self._hosts = frozenset(hosts)
         self._here = set()
 
@@ -64,9 +65,9 @@ class Facts:
     def defined(self, hosts: frozenset[str]) -> frozenset[str]:
         """Return the variables that surely have a value on these hosts."""
         changes, _, found = self._defined_on.get(id(hosts), (-1, hosts, frozenset()))
-        if changes != self._changes:
+        if changes != self.changes:
             found = frozenset(name for name, on in self._defined.items() if self._within(hosts, on))
-            self._defined_on[id(hosts)] = (self._changes, hosts, found)
+            self._defined_on[id(hosts)] = (self.changes, hosts, found)
         return found
 
     def define(self, names: Iterable[str], hosts: frozenset[str]) -> None:
@@ -75,7 +76,7 @@ class Facts:
             on = self._defined.get(name)
             if on is None or not self._within(hosts, on):
                 self._defined[name] = hosts if on is None else on | hosts
-                self._changes += 1
+                self.changes += 1
 
     def block(self, names: Iterable[str]) -> None:
         """Take facts of these names for unknown until others are named: handlers may set them at any time."""
@@ -91,6 +92,7 @@ class Facts:
         same = type(before) is type(value) and before == value
         self._known[name] = (value, on | known_on if same else on)
         self._visible_on.clear()
+        self.changes += 1
         self._here.add(name)
         self.folded.add(name)
 
@@ -101,6 +103,7 @@ class Facts:
         gone = self._known.keys() if ANY_FACT in names else self._known.keys() & names
         if gone:
             self._visible_on.clear()
+            self.changes += 1
         for name in list(gone):
             del self._known[name]
 
@@ -127,5 +130,6 @@ def tags_of(item: Mapping[str, Any]) -> set[str]:
 def plain_facts(task: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the facts of a set_fact without any loop or tag; nothing for any other task."""
     facts = task.get("set_fact", task.get("ansible.builtin.set_fact"))
-    plain = not set(task) - {"set_fact", "ansible.builtin.set_fact", "name", "no_log", "when"}
-    return facts if isinstance(facts, Mapping) and plain else {}
+    if not isinstance(facts, Mapping):
+        return {}
+    return {} if task.keys() - {"set_fact", "ansible.builtin.set_fact", "name", "no_log", "when"} else facts

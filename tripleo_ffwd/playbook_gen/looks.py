@@ -11,7 +11,7 @@ from typing import Any
 
 from tripleo_ffwd.playbook_gen.effects import reads_of, reads_own_result
 from tripleo_ffwd.playbook_gen.facts import tags_of
-from tripleo_ffwd.playbook_gen.tasks import BLOCK_KEYS, assigned_names, include_of, loop_key
+from tripleo_ffwd.playbook_gen.tasks import BLOCK_KEYS, assigned_names, include_of, loop_key, short_keys
 
 # Loops whose source can't fail, or fails without harm in a task that is skipped; lookups of files and commands can.
 _PLAIN_LOOPS = frozenset(("loop", "with_items", "with_list", "with_sequence", "with_dict", "with_nested"))
@@ -69,7 +69,7 @@ class Looks:
 
 def _look(task: Mapping[str, Any], *, tagged: bool) -> Look:
     register = task.get("register")
-    actions = {key.rpartition(".")[2] for key in task}
+    actions = short_keys(task)
     unsure = {"delegate_facts", "ignore_errors", "ignore_unreachable"} & task.keys() or loop_key(task)
     others = [{key: value for key, value in task.items() if key != "register"}]
     sets = frozenset() if unsure or "block" in task else assigned_names(others)
@@ -86,7 +86,7 @@ def _look(task: Mapping[str, Any], *, tagged: bool) -> Look:
     )
 
 
-def _is_droppable(task: Mapping[str, Any], actions: set[str]) -> bool:
+def _is_droppable(task: Mapping[str, Any], actions: frozenset[str]) -> bool:
     include = include_of(task)
     if include is not None and include[0] != "include_tasks":
         return False

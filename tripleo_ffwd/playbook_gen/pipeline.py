@@ -9,6 +9,7 @@ from tripleo_ffwd.model import PHASE_PLAYBOOKS
 from tripleo_ffwd.playbook_gen import (
     building,
     deployments,
+    garbage,
     inventory,
     manifest,
     modules,
@@ -30,6 +31,7 @@ from tripleo_ffwd.playbook_gen.tree import Manifest, PlaybookTree
 _OTHERS = ("update_steps_playbook.yaml", "pre_upgrade_rolling_steps_playbook.yaml")
 
 
+@garbage.kept()
 def compile_playbooks(outputs: object, options: GenerateOptions) -> PlaybookTree:
     """Return the tree of playbooks for a stack's outputs; the same input gives the same tree.
 

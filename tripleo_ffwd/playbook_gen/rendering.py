@@ -53,6 +53,7 @@ class Writer:
 
     def __init__(self, library: Any = _Dumper) -> None:
         self._library = library
+        self._keys: dict[Any, str] = {}
         self._lines: dict[str, str] = {}
         self._blocks: dict[str, str] = {}
         self._end = ""
@@ -76,40 +77,44 @@ class Writer:
 
     def _write(self, value: Any, indent: str, parts: list[str]) -> None:
         """Add the lines of a list or mapping that holds something; what stands before its first one is there."""
-        before, deeper = "", f"{indent}  "
+        before, deeper, lines = "", f"{indent}  ", self._lines
         if type(value) is list:
             for item in value:
-                parts.append(f"{before}- ")
-                if item and type(item) in (dict, list):
+                if type(item) is str:
+                    parts.append(f"{before}- {lines.get(item) or self._scalar(item, deeper)}")
+                elif item and type(item) in (dict, list):
+                    parts.append(f"{before}- ")
                     self._write(item, deeper, parts)
                 else:
-                    parts.append(self._scalar(item, deeper))
+                    parts.append(f"{before}- {_other(item)}")
                 before = indent
             return
         for key, item in value.items():
-            parts.append(f"{before}{self._key(key)}:")
-            if item and type(item) in (dict, list):
+            name = self._keys.get(key) or self._key(key)
+            if type(item) is str:
+                parts.append(f"{before}{name}: {lines.get(item) or self._scalar(item, deeper)}")
+            elif item and type(item) in (dict, list):
                 inner = indent if type(item) is list else deeper
-                parts.append(f"\n{inner}")
+                parts.append(f"{before}{name}:\n{inner}")
                 self._write(item, inner, parts)
             else:
-                parts.append(f" {self._scalar(item, deeper)}")
+                parts.append(f"{before}{name}: {_other(item)}")
             before = indent
 
     def _key(self, key: Any) -> str:
         if type(key) is not str or len(key) > _LONGEST_KEY or not (key.isascii() and key.isprintable()):
             raise _Unusual
-        return self._scalar(key, "")[:-1]
+        self._keys[key] = found = self._scalar(key, "")[:-1]
+        return found
 
-    def _scalar(self, value: Any, indent: str) -> str:
-        """Return the text of a value with the end of its line; further lines of it have that indentation."""
-        if type(value) is not str:
-            return _other(value)
-        if value not in self._lines:
-            if "\n" in value:
-                return self._block(value, indent)
-            self._lines[value] = _line(value) or self._by_library(value)
-        return self._lines[value]
+    def _scalar(self, text: str, indent: str) -> str:
+        """Return a text with the end of its line; further lines of it have that indentation."""
+        if "\n" in text:
+            return self._block(text, indent)
+        found = self._lines.get(text)
+        if found is None:
+            self._lines[text] = found = _line(text) or self._by_library(text)
+        return found
 
     def _block(self, text: str, indent: str) -> str:
         if text not in self._blocks:

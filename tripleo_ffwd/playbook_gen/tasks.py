@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -74,7 +75,7 @@ def assigned_names(tasks: list[Any]) -> frozenset[str]:
     for task in flatten(tasks):
         if isinstance(task.get("register"), str):
             names.add(task["register"])
-        actions = {key.rpartition(".")[2] for key in task}
+        actions = short_keys(task)
         if "include_vars" in actions:
             names.add(ANY_VARIABLE)
         if actions & {"include_role", "import_role"} or _SETS_BY_ACTION.search(str(_action_of(task))):
@@ -82,6 +83,16 @@ def assigned_names(tasks: list[Any]) -> frozenset[str]:
         if "set_fact" in actions:
             names |= _fact_names(task)
     return frozenset(names)
+
+
+def short_keys(task: Mapping[str, Any]) -> frozenset[str]:
+    """Return the keys of a task without their collections."""
+    return _short(tuple(task))
+
+
+@functools.lru_cache(maxsize=4096)  # most tasks have the keys of many others
+def _short(keys: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(key.rpartition(".")[2] for key in keys)
 
 
 def _action_of(task: Mapping[str, Any]) -> Any:

@@ -5,10 +5,9 @@ An include is followed only where that is equal to including it at run time; any
 
 from __future__ import annotations
 
-import dataclasses
 import operator
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from tripleo_ffwd.exceptions import UnsupportedConstruct
 from tripleo_ffwd.playbook_gen import conditions, extent, ordering
@@ -28,6 +27,7 @@ from tripleo_ffwd.playbook_gen.tasks import (
     loop_key,
     sequence,
     settle,
+    short_keys,
 )
 from tripleo_ffwd.playbook_gen.traits import Traits
 from tripleo_ffwd.playbook_gen.tree import Note
@@ -65,8 +65,7 @@ _ROLE_ONLY = frozenset((ROLE_VARIABLE,))
 _TRUTHS = frozenset(("true", "false", "yes", "no"))
 
 
-@dataclasses.dataclass(frozen=True)
-class _Context:
+class _Context(NamedTuple):
     file: str
     stack: tuple[str, ...]
     loop_vars: tuple[tuple[str, Any], ...] = ()
@@ -78,6 +77,17 @@ class _Context:
     untagged: bool = False
     when: tuple[Any, ...] = ()
     tags: frozenset[str] = frozenset()
+
+
+class _Place(NamedTuple):
+    """What is known where a task stands: facts, variables that have some value, and all variables with their values."""
+
+    facts: Mapping[str, Any]
+    defined: frozenset[str]
+    known: Mapping[str, Any]
+
+
+_NOWHERE = _Place({}, frozenset(), {})
 
 
 class Unroller:
@@ -102,7 +112,7 @@ class Unroller:
         self._inherited: dict[Any, dict[str, Any]] = {}
         self._looks = traits.looks
         self._facts_last: tuple[Mapping[str, Any], tuple[tuple[str, Any], ...]] = ({}, ())
-        self._known_last: tuple[_Context | None, Mapping[str, Any], dict[str, Any]] = (None, {}, {})
+        self._place_last: tuple[_Context | None, bool, int, _Place] = (None, False, 0, _NOWHERE)
         self._given: Mapping[str, Any] = {}
         self._fails = False
         self._sure = True
@@ -159,7 +169,7 @@ class Unroller:
         self._facts.enter(hosts, alone=bool(self._tags))
         self._facts.define((ROLE_VARIABLE,), frozenset(hosts) - {UNDERCLOUD})  # by the inventory
         self._given = given
-        self._known_last = (None, {}, {})
+        self._place_last = (None, False, 0, _NOWHERE)
         self._facts_last = ({}, ())
         # A set_fact that fails sets nothing, and where errors are ignored the host goes on.
         self._fails = bool(play.get("ignore_errors") or play.get("ignore_unreachable")) or not self._trusts_facts
@@ -171,7 +181,7 @@ class Unroller:
         self._walk(play.get("tasks") or [], _Context(self._playbook, (), roles=tuple(roles)))
         self._release(None)
         self._given = {}
-        self._known_last = (None, {}, {})
+        self._place_last = (None, False, 0, _NOWHERE)
         self._facts.block(())
         self._facts.forget(self.traits.assigned_by(play.get("post_tasks") or [], self._playbook))
         self._facts.leave(play, sure=sure)
@@ -203,20 +213,20 @@ class Unroller:
             chosen = self._chosen(task, [*context.when, *when], context)
             if len(chosen) == 1 and "block" not in task:
                 # It leaves no trace where it is skipped: a stage of the one role is enough.
-                context = dataclasses.replace(context, role=chosen[0], roles=chosen)
-        known = self._known(task, context)
-        if self._leaves_no_trace(task, context, known):
+                context = context._replace(role=chosen[0], roles=chosen)
+        place = self._place(task, context)
+        known = _without_own(task, place.known, context)
+        if self._leaves_no_trace(task, [*context.when, *when], known, place):
             self.read_by_dead |= self._looks.at(task).reads
             self.dropped += 1
             return
         decided = {} if self._fails else _plain_facts(task, context, known)
-        before = self._visible(task, context)
         if decided:
             written = self._set_facts(task, decided, known, context)
             settled = _inherit(settle(written, context.static), context)
         else:
             settled = self._settle(task, context)
-        atom = self._emit(settled, context, before)
+        atom = self._emit(settled, context, place)
         leaves = self.leaves[id(atom)]
         if leaves and all(leaf.dead for leaf in leaves):
             gone = {leaf.register for leaf in leaves if leaf.register}
@@ -229,24 +239,24 @@ class Unroller:
             surely = {name for leaf in leaves if not leaf.doubtful for name in (*leaf.sets, leaf.register) if name}
             self._facts.define(surely, self._on(context))
 
-    def _leaves_no_trace(self, task: Mapping[str, Any], context: _Context, known: Mapping[str, Any]) -> bool:
+    def _leaves_no_trace(
+        self, task: Mapping[str, Any], when: list[Any], known: Mapping[str, Any], place: _Place
+    ) -> bool:
         """Return whether a task is skipped on every host, and nobody can tell: most tasks in most steps."""
-        if "block" in task or "register" in task or not (context.when or task.get("when")):
+        if not when or "block" in task or "register" in task:
             return False
-        when = [*context.when, *conditions.items(task.get("when"))]
-        defined = self._defined(task, context)
-        return verdict(when, within(task, known), defined) is False and self._looks.at(task).droppable
+        return verdict(when, within(task, known), place.defined) is False and self._looks.at(task).droppable
 
-    def _emit(self, task: Mapping[str, Any], context: _Context, facts: Mapping[str, Any]) -> Atom:
+    def _emit(self, task: Mapping[str, Any], context: _Context, place: _Place) -> Atom:
         traits = self.traits.of(task, context.file)
         if "block" in task:
             # What a block sets holds for the rest of it.
             opaque = bool({ANY_FACT, ANY_VARIABLE} & traits.writes)
-            around = {**self._given, **facts}
+            around = {**self._given, **place.facts}
             kept = {name: value for name, value in around.items() if not opaque and name not in traits.writes}
             known = tuple(sorted(kept.items(), key=_name))
         else:
-            known = self._sorted(facts)
+            known = self._sorted(place.facts)
         atom = Atom(
             task=task,
             file=context.file,
@@ -255,7 +265,7 @@ class Unroller:
             role=context.role,
             guards=context.guards,
             shadowed=self._facts.outrank(dict(context.loop_vars)),
-            defined=self._defined(task, context),
+            defined=place.defined,
             below=traits.below,
             writes=traits.writes,
             beside=traits.beside,
@@ -297,35 +307,29 @@ class Unroller:
         """Return the hosts that run what stands in a context."""
         return self._hosts[context.role]
 
-    def _visible(self, task: Mapping[str, Any], context: _Context) -> Mapping[str, Any]:
-        """Return the facts that a task surely finds; `--tags` may select one that has tags, and not what set them."""
-        return _NOTHING if self._is_alone(task, context) else self._facts.visible(self._on(context))
+    def _place(self, task: Mapping[str, Any], context: _Context) -> _Place:
+        """Return what is known where a task stands: for a file's tasks, one after the other, mostly the same.
 
-    def _defined(self, task: Mapping[str, Any], context: _Context) -> frozenset[str]:
-        alone = self._is_alone(task, context)
-        return _ROLE_ONLY if alone else self._facts.defined(self._on(context))
-
-    def _is_alone(self, task: Mapping[str, Any], context: _Context) -> bool:
-        """Return whether `--tags` may select a task, or one in it, where it leaves tasks without tags out."""
-        return not context.untagged and (bool(context.tags) or self._looks.at(task).tagged)
-
-    def _known(self, task: Mapping[str, Any], context: _Context) -> Mapping[str, Any]:
-        """Return the values that are known of variables: for a file's tasks, one after the other, mostly the same."""
-        variables = task.get("vars") or {}
-        visible = self._visible(task, context)
-        last, seen, known = self._known_last
-        if last is not context or seen is not visible:
-            known = {**self._given, **visible, **dict(context.loop_vars)}
+        `--tags` may select a task that has tags, or one in it, and not what set the facts.
+        """
+        alone = not context.untagged and (bool(context.tags) or self._looks.at(task).tagged)
+        last, was_alone, changes, place = self._place_last
+        if last is not context or was_alone != alone or changes != self._facts.changes:
+            on = self._on(context)
+            facts = _NOTHING if alone else self._facts.visible(on)
+            known = {**self._given, **facts, **dict(context.loop_vars)}
             for guard in context.guards:
                 for name, _ in guard.vars:
                     known.pop(name, None)
             if context.role is not None:
                 known[ROLE_VARIABLE] = context.role
-            self._known_last = (context, visible, known)
-        if variables.keys() & known.keys():
-            hidden = variables.keys() - ({ROLE_VARIABLE} if context.role is not None else set())
-            return {name: value for name, value in known.items() if name not in hidden}
-        return known
+            place = _Place(facts, _ROLE_ONLY if alone else self._facts.defined(on), known)
+            self._place_last = (context, alone, self._facts.changes, place)
+        return place
+
+    def _known(self, task: Mapping[str, Any], context: _Context) -> Mapping[str, Any]:
+        """Return the values that are known of variables inside a task."""
+        return _without_own(task, self._place(task, context).known, context)
 
     def _set_facts(
         self, task: dict[str, Any], facts: Mapping[str, Any], known: Mapping[str, Any], context: _Context
@@ -361,7 +365,7 @@ class Unroller:
         include = include_of(task)
         names = self.traits.assigned_below(include[1], context.file) if include else frozenset()
         self._facts.forget(names)
-        self._emit(self._settle(task, context), context, self._visible(task, context))
+        self._emit(self._settle(task, context), context, self._place(task, context))
 
     def _follow(self, task: dict[str, Any], action: str, name: str, context: _Context) -> bool:
         """Unroll an include; return False when it must stay as it is."""
@@ -387,7 +391,7 @@ class Unroller:
         plans = []
         for value in values:
             loop_vars = context.loop_vars if loop is None else _with(context.loop_vars, variable, value)
-            plans.extend(self._decide(task, path, dataclasses.replace(context, loop_vars=loop_vars)))
+            plans.extend(self._decide(task, path, context._replace(loop_vars=loop_vars)))
         if loop is not None:
             self._facts.folded.add(variable)
         for inner in plans:
@@ -405,8 +409,7 @@ class Unroller:
         if not context.dynamic and "/" in path and self.traits.names_beside(self._program.tasks[path], path):
             return False  # an include in its directory would find the file, and `--tags` would not find the tasks
         items = conditions.items(task.get("when"))
-        inner = dataclasses.replace(
-            self._enter(context, path, static=True),
+        inner = self._enter(context, path, static=True)._replace(
             when=(*context.when, *items),
             tags=context.tags | tags_of(task),
         )
@@ -415,8 +418,8 @@ class Unroller:
             # On the other roles each of the tasks is skipped, and what is skipped may be seen.
             for role in context.roles:
                 if role not in chosen:
-                    self._walk_skipped(path, dataclasses.replace(inner, role=role, roles=(role,)))
-            inner = dataclasses.replace(inner, role=chosen[0], roles=chosen)
+                    self._walk_skipped(path, inner._replace(role=role, roles=(role,)))
+            inner = inner._replace(role=chosen[0], roles=chosen)
         self._walk(self._program.tasks[path], inner)
         return True
 
@@ -429,7 +432,7 @@ class Unroller:
 
     def _chosen(self, task: Mapping[str, Any], when: list[Any], context: _Context) -> tuple[str, ...]:
         """Return the roles on which a condition of a task may hold."""
-        known, defined = self._known(task, context), self._defined(task, context)
+        known, defined = self._known(task, context), self._place(task, context).defined
         return tuple(
             role for role in context.roles if verdict(when, {**known, ROLE_VARIABLE: role}, defined) is not False
         )
@@ -479,7 +482,7 @@ class Unroller:
         if assigned & {*looked_at, ANY_FACT, ANY_VARIABLE}:
             return False
         # Facts that modules return rank below variables that were set, and above all others.
-        safe = self._defined(task, context) | self._known(task, context).keys() | {ROLE_VARIABLE}
+        safe = self._place(task, context).defined | self._known(task, context).keys() | {ROLE_VARIABLE}
         return looked_at <= safe or self.traits.modules_below(path) <= _WITHOUT_FACTS
 
     def _decide(self, task: Mapping[str, Any], path: str, context: _Context) -> list[_Context]:
@@ -487,7 +490,7 @@ class Unroller:
         when = [*context.when, *conditions.items(task.get("when"))]
         variables = task.get("vars") or {}
         known = {name: value for name, value in self._known(task, context).items() if name not in variables}
-        defined = self._defined(task, context)
+        defined = self._place(task, context).defined
         verdicts = {role: verdict(when, {**known, ROLE_VARIABLE: role}, defined) for role in context.roles}
         chosen = tuple(role for role, found in verdicts.items() if found is not False)
         if (context.roles and not chosen) or (not context.roles and verdict(when, known, defined) is False):
@@ -507,13 +510,12 @@ class Unroller:
             guards = (*guards, guard)
         kept = tuple(item for item in context.loop_vars if item[0] not in variables)
         inner = self._enter(context, path, static=False)
-        inner = dataclasses.replace(inner, untagged=context.untagged or not tags)
-        return [dataclasses.replace(inner, role=role, roles=chosen, guards=guards, loop_vars=kept)]
+        inner = inner._replace(untagged=context.untagged or not tags)
+        return [inner._replace(role=role, roles=chosen, guards=guards, loop_vars=kept)]
 
     @staticmethod
     def _enter(context: _Context, path: str, *, static: bool) -> _Context:
-        return dataclasses.replace(
-            context,
+        return context._replace(
             file=path,
             stack=(*context.stack, path),
             static=static and context.static,
@@ -521,17 +523,27 @@ class Unroller:
         )
 
 
+def _without_own(task: Mapping[str, Any], known: Mapping[str, Any], context: _Context) -> Mapping[str, Any]:
+    """Return known values without those that a task's own variables hide."""
+    variables = task.get("vars") or {}
+    if not variables or variables.keys().isdisjoint(known):
+        return known
+    hidden = variables.keys() - ({ROLE_VARIABLE} if context.role is not None else set())
+    return {name: value for name, value in known.items() if name not in hidden}
+
+
 def _plain_facts(task: Mapping[str, Any], context: _Context, known: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the facts of a set_fact that every host runs, whatever happens; nothing for any other task."""
     facts = {} if context.guards or context.tags else plain_facts(task)
+    if not facts:
+        return {}
     when = [*context.when, *conditions.items(task.get("when"))]
-    return facts if facts and conditions.decide(when, known) is True else {}
+    return facts if conditions.decide(when, known) is True else {}
 
 
 def _inherit(task: dict[str, Any], context: _Context) -> dict[str, Any]:
     """Return a task with the conditions and tags of the imports around it."""
-    actions = {key.rpartition(".")[2] for key in task}
-    if (context.when or context.tags) and (include_of(task) is not None or "include_role" in actions):
+    if (context.when or context.tags) and (include_of(task) is not None or "include_role" in short_keys(task)):
         # What is included inherits them, too: of a block around the include, not of the include itself.
         around: dict[str, Any] = {"block": [task]}
         if context.when:

@@ -6,10 +6,9 @@ Ansible would look at before it skips could fail.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import nodes
 
@@ -25,8 +24,7 @@ _NOTHING: frozenset[str] = frozenset()
 _UNTAGGED = frozenset(("include without tags",))
 
 
-@dataclasses.dataclass(frozen=True)
-class Leaf:
+class Leaf(NamedTuple):
     """A task that is no block, in its place in an atom.
 
     Attributes:
@@ -55,8 +53,7 @@ class Leaf:
     skip: str
 
 
-@dataclasses.dataclass(frozen=True)
-class _Around:
+class _Around(NamedTuple):
     known: Mapping[str, Any]
     dead: bool
     total: bool
@@ -228,6 +225,6 @@ def _leaves(task: Mapping[str, Any], around: _Around, defined: frozenset[str], c
     )
     for key in BLOCK_KEYS:
         # What rescues runs after a failure only; it may not run though its conditions hold.
-        part = dataclasses.replace(inner, sure=False) if key == "rescue" else inner
+        part = inner._replace(sure=False) if key == "rescue" else inner
         for child in task.get(key) or []:
             yield from _leaves(child, part, defined, counter)

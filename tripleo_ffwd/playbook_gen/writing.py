@@ -6,16 +6,15 @@ import json
 import os
 import shutil
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 from tripleo_ffwd.exceptions import WriteRefused
-from tripleo_ffwd.files import sync_dir
+from tripleo_ffwd.files import sync_dir, sync_filesystem
 from tripleo_ffwd.playbook_gen import manifest
 from tripleo_ffwd.playbook_gen.tree import PlaybookTree
 
-# Threads that write a tree's files.
-_WRITERS = 4
+# As many files are synced with all else that waits for the disk; for fewer it would be the longer way.
+_MANY = 500
 
 
 def write_tree(tree: PlaybookTree, directory: Path) -> None:
@@ -92,26 +91,32 @@ def _fill(tree: PlaybookTree, root: Path) -> None:
     directories = sorted({root, *inner, *(root / folder for folder in folders)})
     for directory in directories:
         directory.mkdir(mode=0o700, exist_ok=True)
-    with ThreadPoolExecutor(_WRITERS) as pool:
-        # A writer mostly waits for the disk, which takes at once what several of them have for it.
-        shares = [files[number::_WRITERS] for number in range(_WRITERS)]
-        for _ in pool.map(_write_files, shares, [str(root)] * _WRITERS):
-            pass
-    for directory in directories:
-        sync_dir(directory)
-
-
-def _write_files(files: tuple[tuple[str, str], ...], root: str) -> None:
     for path, text in files:
-        # Plain calls: there are some files for each server.
-        descriptor = os.open(f"{root}/{path}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            data = memoryview(text.encode("utf-8"))
-            while data:
-                data = data[os.write(descriptor, data) :]
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _write(f"{root}/{path}", text)
+    if len(files) < _MANY or not sync_filesystem(root):
+        for path, _ in files:
+            _sync(f"{root}/{path}")
+        for directory in directories:
+            sync_dir(directory)
+
+
+def _write(path: str, text: str) -> None:
+    # Plain calls: there are some files for each server.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        data = memoryview(text.encode("utf-8"))
+        while data:
+            data = data[os.write(descriptor, data) :]
+    finally:
+        os.close(descriptor)
+
+
+def _sync(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _switch(new: Path, directory: Path, old: Path) -> None:

@@ -29,6 +29,13 @@ def test_everything_is_private_and_nothing_else_is_left(tree: PlaybookTree, tmp_
     assert json.loads((target / "manifest.json").read_text())["digest"] == tree.manifest["digest"]
 
 
+def test_a_tree_of_many_files_is_written_whole(tree: PlaybookTree, tmp_path: Path) -> None:
+    many = tuple(sorted((*tree.files, *((f"host_vars/node-{number}.yaml", "---\n") for number in range(600)))))
+    digest, hashes = manifest.digest_of(many)
+    writing.write_tree(PlaybookTree(many, {"digest": digest, "files": hashes}), tmp_path / "tree")
+    assert writing.is_written(tmp_path / "tree", digest)
+
+
 def test_our_own_tree_and_an_empty_directory_are_replaced(
     tree: PlaybookTree, outputs: dict[str, Any], tmp_path: Path
 ) -> None:
