@@ -110,7 +110,7 @@ def finish(status: RunStatus, seconds: float = 40) -> RunStatus:
 
 
 def run(work: Path, spec: RunSpec) -> RunStatus:
-    return finish(start(work, spec)[0])
+    return finish(start(work, spec)[0], 120)
 
 
 def command(text: str, name: str = "a command") -> dict[str, Any]:

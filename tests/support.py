@@ -13,12 +13,12 @@ import psutil
 import yaml
 
 
-def until(what: str, probe: Callable[[], Any], timeout: float = 120) -> Any:
+def until(what: str, probe: Callable[[], Any], timeout: float = 120, pause: float = 0.1) -> Any:
     """Wait until `probe` gives something true and return it."""
     deadline = time.monotonic() + timeout
     while not (found := probe()):
         assert time.monotonic() < deadline, f"waited {timeout} s in vain for: {what}"
-        time.sleep(0.1)
+        time.sleep(pause)
     return found
 
 

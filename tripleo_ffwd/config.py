@@ -53,6 +53,13 @@ ENDPOINTS = [
         "catalog.",
     ),
     cfg.StrOpt(
+        "mistral_url",
+        default="",
+        help="Mistral's own endpoint, e.g. http://192.0.2.1:8989/v2: an ssh key is fetched from its environment, and "
+        "executions are looked at, so that a run follows the one that is paused or cancelled. Empty: from the service "
+        "catalog.",
+    ),
+    cfg.StrOpt(
         "auth_url",
         default="",
         help="Keystone's URL for service credentials of our own. When set, they are used instead of the caller's "
@@ -105,6 +112,12 @@ RUNS = [
     cfg.PortOpt("ssh_port", default=22, help="Port of the nodes' SSH servers."),
     cfg.StrOpt("ssh_key_file", default="", help="Private key to reach the nodes with. Empty: ssh's own default."),
     cfg.StrOpt(
+        "ssh_key_env",
+        default="",
+        help="Mistral environment whose private_key reaches the nodes, such as TripleO's ssh_keys. It goes before "
+        "ssh_key_file.",
+    ),
+    cfg.StrOpt(
         "ssh_known_hosts_file",
         default="",
         help="File of the nodes' host keys. Empty: the ssh_known_hosts of the stack's outputs.",
@@ -121,7 +134,20 @@ RUNS = [
         help="Send modules over the connection that is there instead of copying files first, which saves most of the "
         "time; sudo must not require a terminal on the nodes.",
     ),
+    cfg.IntOpt("ssh_connect_timeout", default=20, min=1, help="Seconds within which a node must answer a connection."),
     cfg.BoolOpt("ssh_host_key_checking", default=True, help="Check the nodes' host keys. Turn it off only knowingly."),
+    cfg.StrOpt(
+        "executor_name",
+        default="",
+        help="Name under which this executor's runs are counted. Empty: the machine's name.",
+    ),
+    cfg.IntOpt(
+        "runs_per_executor",
+        default=0,
+        min=0,
+        help="How many live runs an executor may have started: each batch of an upgrade is one. A run that finds no "
+        "place waits for one, on whichever executor has it first. 0: any number.",
+    ),
     cfg.IntOpt("forks", default=25, min=1, help="How many nodes Ansible works on at once."),
     cfg.IntOpt("run_timeout", default=14400, min=1, help="Seconds after which the supervisor ends a playbook's run."),
     cfg.IntOpt(
@@ -137,6 +163,33 @@ RUNS = [
         min=5,
         help="Seconds without a sign of life after which a run that can't be looked at is unknown.",
     ),
+    cfg.BoolOpt(
+        "ansible_become",
+        default=True,
+        help="Run tasks as ansible_become_user where the playbooks don't say, as TripleO does: some of its playbooks "
+        "count on it.",
+    ),
+    cfg.StrOpt("ansible_become_user", default="root", help="As whom tasks run on the nodes then."),
+    cfg.StrOpt("ansible_become_method", default="", help="How they become that user. Empty: Ansible's default, sudo."),
+    cfg.StrOpt(
+        "ansible_serial",
+        default="",
+        help="How many nodes of a rolling role go through a stage at once, or which share, e.g. 1,25%: first one, then "
+        "a quarter at a time. Empty: all. Other roles, and stages that must have all their nodes, are not divided.",
+    ),
+    cfg.StrOpt(
+        "ansible_strategy",
+        default="linear",
+        choices=[
+            ("linear", "the nodes go from task to task together"),
+            ("free", "in stages of rolling roles each node goes as fast as it can, and waits at the stage's end"),
+            ("host_pinned", "the same, each node in one of Ansible's forks"),
+        ],
+        help="How nodes go through the tasks of a stage.",
+    ),
+    cfg.StrOpt("ansible_skip_tags", default="", help="Tags that are left out, separated by commas."),
+    cfg.StrOpt("ansible_extra_vars_file", default="", help="File of variables for Ansible, in YAML or JSON."),
+    cfg.IntOpt("ansible_verbosity", default=0, min=0, max=4, help="How much Ansible says in its log."),
     cfg.StrOpt(
         "ansible_library",
         default="",

@@ -14,7 +14,9 @@ One base, and a class for each thing that the caller can do about it::
     ├── Busy                     wait, or cancel what is under way
     │   ├── StackBusy            Heat works on the stack
     │   ├── PlanLocked           another phase holds the plan
-    │   └── RunActive            another run of the plan is live, or nobody can say that it is not
+    │   ├── RunActive            another run of the plan is live, or nobody can say that it is not
+    │   └── NoFreeSlot           the executor has as many live runs as it may have
+    ├── Stopped                  somebody asked for it: start the phase again with resume to go on
     ├── StackFailed              mend the failed resources, then run the phase again
     ├── LaunchFailed             the supervisor of a run could not be started
     ├── WriteRefused             the place to write to is not ours, or can't be written
@@ -108,6 +110,14 @@ class PlanLocked(Busy):
 
 class RunActive(Busy):
     """Another run of the plan is live, or its state can't be told from here."""
+
+
+class NoFreeSlot(Busy):
+    """An executor has as many live runs as it may have."""
+
+
+class Stopped(FfwdError):
+    """Somebody has asked for the phase to pause or to end."""
 
 
 class StackFailed(FfwdError):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +14,8 @@ from mistralclient.api import base as api_base
 from mistralclient.api import client as api_client
 from requests import exceptions as http_errors
 
-from tripleo_ffwd.exceptions import ConfigurationError, InvalidInput, NotFound, Unavailable
+from tripleo_ffwd import exceptions
+from tripleo_ffwd.exceptions import ConfigurationError, FfwdError, InvalidInput, NotFound, Unavailable
 
 T = TypeVar("T")
 
@@ -26,9 +28,23 @@ class Mistral:
     Args:
         url: endpoint, e.g. ``http://192.0.2.1:8989/v2``; empty: from the service catalog of `environ`.
         environ: where the usual ``OS_*`` variables are looked up.
+        session: a session of keystoneauth that asks; then nothing is looked up in `environ`, and `url` is needed.
+        tls: how a session of ours looks at certificates: ``cacert``, ``insecure``.
     """
 
-    def __init__(self, url: str = "", environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        url: str = "",
+        environ: Mapping[str, str] | None = None,
+        *,
+        session: Any = None,
+        tls: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.url = url
+        if session is not None or tls is not None:
+            options = {key: value for key, value in (tls or {}).items() if value}
+            self._client = self._call(lambda: api_client.client(mistral_url=url, session=session, **options))
+            return
         env = os.environ if environ is None else environ
         self.url = url or env.get("OS_MISTRAL_URL", "")
         if not self.url and not env.get("OS_AUTH_URL"):
@@ -47,12 +63,36 @@ class Mistral:
         given = {key: value for key, value in auth.items() if value} if env.get("OS_AUTH_URL") else {}
         self._client = self._call(lambda: api_client.client(mistral_url=self.url or None, **given))
 
+    @classmethod
+    def asked_with(cls, url: str, credentials: Mapping[str, Any], seconds: float) -> Mistral:
+        """Return a Mistral that is asked with some credentials, and given up after so many seconds.
+
+        Args:
+            url: endpoint; empty: from the service catalog that `credentials` give.
+            credentials: as mistralclient names them: ``auth_token`` and ``project_id``, or ``auth_url`` and the like.
+            seconds: after which a request is given up.
+        """
+        found = cls(url, tls=credentials)
+        session = found._client.environments.http_client.session
+        if hasattr(session, "timeout"):  # keystoneauth's
+            session.timeout = seconds
+        else:
+            session.request = functools.partial(session.request, timeout=seconds)
+        return found
+
+    def environment(self, name: str) -> dict[str, Any]:
+        """Return the variables of an environment."""
+        found = self._call(lambda: self._client.environments.get(name)).variables
+        return dict(found) if isinstance(found, Mapping) else {}
+
     def _call(self, function: Callable[[], T]) -> T:
         try:
             return function()
         except api_base.APIException as error:
             if error.error_code == 404:
                 raise NotFound(f"Mistral has no such thing: {error.error_message}", where=self.url) from error
+            if error.error_code in (401, 403):
+                raise self._refused(error.error_message) from error
             if error.error_code in (400, 409):
                 raise InvalidInput(f"Mistral refuses: {error.error_message}", where=self.url) from error
             raise Unavailable(f"Mistral failed: {error.error_message}", where=self.url) from error
@@ -61,11 +101,23 @@ class Mistral:
         except Exception as error:  # re-raised below
             # Keystone's errors, whose classes only heat.py may import.
             if type(error).__module__.startswith("keystoneauth1."):
+                if getattr(error, "http_status", None) in (401, 403):
+                    raise self._refused(error) from error
                 raise self._no_answer(error) from error
             raise
 
+    def _refused(self, told: object) -> InvalidInput:
+        return InvalidInput(
+            f"The credentials are refused: {told}",
+            where=self.url or "the service catalog",
+            remedy="See that they are right, have not expired, and may use Mistral",
+        )
+
     def _no_answer(self, error: Exception) -> Unavailable:
-        return Unavailable(f"Mistral does not answer: {error}", where=self.url or "the service catalog")
+        # requests wraps the system's own words in those of three libraries.
+        system = re.search(r"\[Errno -?\d+\] ([^\"')]+)", str(error))
+        told = system[1] if system else error
+        return Unavailable(f"Mistral does not answer: {told}", where=self.url or "the service catalog")
 
     def workbook(self, name: str) -> str | None:
         """Return the definition of a workbook, or None."""
@@ -106,6 +158,16 @@ class Mistral:
         )
         return json.loads(execution.output).get("result")
 
+    def ask(self, name: str, arguments: Mapping[str, Any]) -> Any:
+        """Run one of our own actions and return its result; the error that it ends with is raised here."""
+        result = self.run_action(name, arguments)
+        if not (isinstance(result, dict) and {"error", "message"} <= set(result)):
+            return result
+        kind = getattr(exceptions, str(result["error"]), FfwdError)
+        error: FfwdError = (kind if issubclass(kind, FfwdError) else FfwdError)(str(result["message"]))
+        error.remedy = ""  # the message has it
+        raise error
+
     def start(self, workflow: str, arguments: Mapping[str, Any]) -> str:
         """Start a workflow and return the id of its execution."""
         execution = self._call(lambda: self._client.executions.create(workflow, workflow_input=dict(arguments)))
@@ -115,6 +177,21 @@ class Mistral:
     def execution(self, identity: str) -> Any:
         """Return an execution: ``state``, ``state_info``, ``output`` (a dictionary)."""
         return self._call(lambda: self._client.executions.get(identity))
+
+    def newest(self, workflows: Sequence[str], limit: int = 100) -> list[Any]:
+        """Return the newest executions of some workflows, newest first, without their output."""
+        wanted = f"in:{','.join(workflows)}"
+        found = self._call(
+            lambda: self._client.executions.list(
+                limit=limit, sort_keys="created_at", sort_dirs="desc", workflow_name=wanted
+            )
+        )
+        return list(found)
+
+    def task_states(self, identity: str) -> list[tuple[str, str]]:
+        """Return the name and the state of each of an execution's tasks, in the order in which they were made."""
+        found = self._call(lambda: self._client.tasks.list(identity))
+        return [(task.name, task.state) for task in sorted(found, key=lambda task: str(task.created_at))]
 
     def tasks(self, identity: str) -> dict[str, str]:
         """Return the names of an execution's tasks and when each was created, to the second."""

@@ -83,9 +83,16 @@ class RunSpec:
         owner: id of the root workflow execution that asked for the run.
         attempt: what the asking is known by; the same attempt never starts a second run. Empty: not known.
         ssh_user, ssh_key_file, known_hosts_file: how Ansible reaches the hosts; empty strings for ssh's defaults.
+        ssh_key_env: name of the Mistral environment that the key is from, in place of a file; the key is not here.
         host_key_checking: False only by explicit choice.
         ssh_extra_args: more options of ssh, as a shell takes them, before ours.
         pipelining: modules go over the connection that is there, instead of as files.
+        connect_timeout: seconds within which a host must answer.
+        become, become_user, become_method: how tasks run on the hosts where the playbook doesn't say; an empty user or
+            method is Ansible's default.
+        serial: how many hosts (or how much of them, as in ``25%``) of a rolling role go through a stage at once: the
+            first ones, the next ones, …; the last value holds for all that are left. Empty: all together.
+        strategy: ``linear``, or ``free`` or ``host_pinned`` for stages of rolling roles; empty for ``linear``.
         forks: how many hosts Ansible works on at once.
         timeout: seconds after which the supervisor ends the run.
         tags, skip_tags: as ansible-playbook takes them.
@@ -96,6 +103,8 @@ class RunSpec:
         check: Ansible's check mode.
         verbosity: 0 to 4.
         resume: go on where the newest run of the same key stopped; a run that is made so has what follows.
+        follows: id of a run of the same batch with more hosts that may be gone on with too: those that it has lost
+            are left out of this one.
         anyway: why it goes on although the playbooks have changed or processes of that run are alive on nodes.
         leftovers_wait: seconds for which processes of that run that are alive on nodes are waited for.
         resumes: id of the run that this one goes on with; empty for one that begins at the beginning.
@@ -117,10 +126,17 @@ class RunSpec:
     attempt: str = ""
     ssh_user: str = ""
     ssh_key_file: str = ""
+    ssh_key_env: str = ""
     known_hosts_file: str = ""
     host_key_checking: bool = True
     ssh_extra_args: str = ""
     pipelining: bool = True
+    connect_timeout: int = 20
+    become: bool = False
+    become_user: str = ""
+    become_method: str = ""
+    serial: tuple[int | str, ...] = ()
+    strategy: str = ""
     forks: int = 25
     timeout: int = 14400
     tags: str = ""
@@ -133,6 +149,7 @@ class RunSpec:
     check: bool = False
     verbosity: int = 0
     resume: bool = False
+    follows: str = ""
     anyway: str = ""
     leftovers_wait: int = 60
     resumes: str = ""
@@ -184,6 +201,7 @@ class RunStatus:
         hosts_done, hosts_total: hosts that finished the stage under way, of all that must.
         failed: failed tasks, at most 20; `failed_total` counts all.
         running: tasks under way, at most 20, or those that the run's end has cut off; `running_total` counts all.
+        eta: when the run will probably end, in UTC as RFC 3339 has it; None while that can't be told, and afterwards.
         heartbeat_age: seconds since the supervisor's last sign of life; None before the first.
         message: one sentence for people.
     """
@@ -206,6 +224,7 @@ class RunStatus:
     running_total: int = 0
     started_at: str = ""
     finished_at: str = ""
+    eta: str | None = None
     heartbeat_age: float | None = None
     owner: str = ""
     message: str = ""

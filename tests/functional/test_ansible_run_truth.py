@@ -31,7 +31,7 @@ from ansible_lab import (
 )
 from support import until
 
-from tripleo_ffwd.ansible_run import runs
+from tripleo_ffwd.ansible_run import rundir, runs
 from tripleo_ffwd.exceptions import InvalidInput, LaunchFailed, RunActive
 
 
@@ -149,6 +149,21 @@ def test_repeated_attempt_gets_its_run_whatever_came_later(trees: Trees, work: P
     found, attached = start(work, spec)
     assert (found.run_id, found.result, attached) == (first.run_id, "failed", True)
     assert {status.run_id for status in runs.list_runs(work)} == {first.run_id, later.run_id, live.run_id}
+
+
+def test_attempt_whose_starter_died_begins_again_and_one_that_was_cancelled_does_not(trees: Trees, work: Path) -> None:
+    spec = spec_of(trees.make([play("-/step1/Controller/all", "Controller", [command("true")])]), attempt="a-1")
+    (work / "runs").mkdir(parents=True)
+    died = rundir.create(work, spec, {"created": time.time()}, {})
+    began, attached = start(work, spec)
+    assert (attached, began.run_id == died.run_id) == (False, False)
+    finish(began)
+    assert runs.status(died.path).message.startswith("never started")
+    spec = dataclasses.replace(spec, attempt="a-2")
+    unwanted = rundir.create(work, spec, {"created": time.time()}, {})
+    runs.cancel(unwanted.path)
+    found, attached = start(work, spec)
+    assert (found.run_id, found.state, attached) == (unwanted.run_id, "interrupted", True)
 
 
 def test_done_run_is_adopted_only_when_it_is_the_newest_and_did_the_same(trees: Trees, work: Path) -> None:

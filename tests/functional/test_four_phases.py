@@ -29,6 +29,15 @@ def healthy_nodes(newton):
         faults.clear(newton.site, name)
 
 
+@pytest.fixture
+def health_check(tmp_path) -> Path:
+    """A command that finds nothing wrong, for batches."""
+    path = tmp_path / "check"
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o700)
+    return path
+
+
 def prepare_arguments(cloud) -> dict:
     environments = [str(path) for path in overcloud.queens_environments(cloud.site)]
     return {"plan": PLAN, "templates": str(overcloud.PLAN_DIR), "environments": environments}
@@ -114,7 +123,37 @@ def test_cancelling_a_run_leaves_nothing_alive_and_says_so(newton):
     assert processes_naming(cancelled) == []
 
 
-def test_two_terminals_a_cancelled_execution_and_a_restart_of_mistral_do_not_disturb_a_run(newton):
+def test_a_run_is_paused_and_cancelled_with_its_execution(newton):
+    faults.set(newton.site, CONTROLLERS[0], "block", EVERY_RELEASE_COMMAND)
+    execution = newton.start("run", plan=PLAN)
+    faults.wait_blocked(newton.site, CONTROLLERS[0], timeout=120)
+    first = newton.runs()[-1]
+    newton.mistral.set_state(execution, "PAUSED")
+    until("the run is asked to pause", (Path(first.run_dir) / "pause.json").exists)
+    faults.clear(newton.site, CONTROLLERS[0])
+    until("the run has paused", lambda: newton.runs()[-1].settled)
+    paused = newton.runs()[-1]
+    assert (paused.run_id, paused.result) == (first.run_id, "paused")
+    assert execution in paused.message
+    assert newton.mistral.execution(execution).state == "PAUSED"
+    assert processes_naming(first.run_id) == []
+
+    faults.set(newton.site, CONTROLLERS[0], "block", BOOTSTRAP_COMMAND)
+    newton.mistral.set_state(execution, "RUNNING")
+    faults.wait_blocked(newton.site, CONTROLLERS[0], timeout=120)
+    second = newton.runs()[-1]
+    assert second.run_id != first.run_id
+    assert second.stages_done >= paused.stages_done, "it went on where it had paused"
+    newton.mistral.set_state(execution, "CANCELLED")
+    until("the run is asked to end", (Path(second.run_dir) / "cancel.json").exists)
+    faults.clear(newton.site, CONTROLLERS[0])
+    until("the run has ended", lambda: newton.runs()[-1].settled)
+    ended = newton.runs()[-1]
+    assert (ended.run_id, ended.result) == (second.run_id, "cancelled")
+    assert execution in ended.message
+
+
+def test_two_terminals_a_stopped_execution_and_a_restart_of_mistral_do_not_disturb_a_run(newton):
     faults.set(newton.site, CONTROLLERS[0], "block", BOOTSTRAP_COMMAND)
     first = newton.start("run", plan=PLAN)
     faults.wait_blocked(newton.site, CONTROLLERS[0], timeout=120)
@@ -127,10 +166,10 @@ def test_two_terminals_a_cancelled_execution_and_a_restart_of_mistral_do_not_dis
     refused = newton.do("upgrade", plan=PLAN, roles=["Controller"])
     assert first in refused.message
 
-    newton.mistral.set_state(first, "CANCELLED")
-    assert newton.wait(first).state == "CANCELLED"
+    newton.mistral.set_state(first, "ERROR")
+    assert newton.wait(first).state == "ERROR"
     other = newton.do("upgrade", plan=PLAN, roles=["Controller"])
-    assert live.run_id in other.message, "the run of a cancelled execution keeps the plan"
+    assert live.run_id in other.message, "the run of a stopped execution keeps the plan"
 
     third = newton.start("run", plan=PLAN)
     until("the third execution waits for the run", lambda: "run_fast_forward_upgrade_playbook" in newton.tasks(third))
@@ -195,14 +234,38 @@ def test_converge_with_nodes_left_behind_names_them_before_the_stack_is_touched(
     assert "update_plan" not in newton.tasks(ended.id)
 
 
-def test_an_unreachable_node_is_named_and_the_phase_succeeds_when_it_is_back(newton):
-    faults.set(newton.site, COMPUTES[0], "off")
-    ended = newton.do("upgrade", plan=PLAN, roles=["Compute"])
+IN_BATCHES = {"canary": 1, "size": 1, "failure_budget": {"Compute": 1}}
+
+
+def test_upgrade_in_batches_stops_when_its_health_check_fails(newton, health_check):
+    health_check.write_text('#!/bin/sh\necho "$FFWD_UPGRADED_NODES is ill"; exit 1\n')
+    asked = {**IN_BATCHES, "health_check": [str(health_check)]}
+    ended = newton.do("upgrade", plan=PLAN, roles=["Compute"], batches=asked)
     assert ended.state == "ERROR"
-    assert COMPUTES[0] in ended.message
-    assert {failed["host"] for failed in ended.output["failed"]} == {COMPUTES[0]}
-    faults.clear(newton.site, COMPUTES[0])
-    ended = newton.do("upgrade", plan=PLAN, nodes=COMPUTES, resume=True)
+    assert "health check after wave 1" in ended.message
+    states = node_state.read(newton.site)
+    assert [states[name].release for name in COMPUTES] == ["queens", "newton"], "only the canary was upgraded"
+    assert newton.runs()[-1].playbook == "health_check.yaml"
+    log = (Path(newton.runs()[-1].run_dir) / "ansible.log").read_text()
+    assert f"{COMPUTES[0]} is ill" in log
+
+
+def test_upgrade_in_batches_goes_on_and_leaves_an_unreachable_node_behind_by_name(newton, health_check):
+    before = len(newton.runs())
+    faults.set(newton.site, COMPUTES[1], "off")
+    asked = {**IN_BATCHES, "health_check": [str(health_check)]}
+    ended = newton.do("upgrade", plan=PLAN, roles=["Compute"], batches=asked, resume=True)
+    assert ended.state == "ERROR"
+    assert f"left behind: {COMPUTES[1]} (Compute-1: " in ended.message
+    assert {failed["host"] for failed in ended.output["failed"]} == {COMPUTES[1]}
+    assert [run.playbook for run in newton.runs()[before:]] == ["health_check.yaml", "upgrade_steps_playbook.yaml"]
+    ended = newton.do("converge", plan=PLAN)
+    assert f"{COMPUTES[1]} has not finished upgrade" in ended.message
+    assert COMPUTES[0] not in ended.message
+
+
+def test_the_node_that_was_left_behind_is_upgraded_when_it_is_back(newton):
+    ended = newton.do("upgrade", plan=PLAN, nodes=COMPUTES[1:])
     assert ended.state == "SUCCESS", ended.message
 
 

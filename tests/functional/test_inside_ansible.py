@@ -83,7 +83,7 @@ def test_what_happens_is_recorded_before_and_after(inside: Inside, tmp_path: Pat
         for task, status in (("works", "changed"), ("fails", "ignored"), ("is skipped", "skipped"))
         for host in ("ctl-0", "ctl-1")
     }
-    assert ended["fails", "ctl-0"]["message"] == "non-zero return code: ********"
+    assert ended["fails", "ctl-0"]["message"] == "non-zero return code: ******"
     assert records[-1]["event"] == "stats"
     assert "Failure using method" not in output and "Callback dispatch" not in output
 

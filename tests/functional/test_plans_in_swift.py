@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,7 @@ def test_prepare_and_converge_with_the_plan_in_swift(swift_cloud, stub, tmp_path
     assert (first["execution"], first["phase"], given_back) == (prepared.id, "prepare", None)
 
     key = tmp_path / "key"
-    key.touch(0o600)
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     told = {"ssh_key_file": str(key), "force_reason": "run and upgrade are not this test's"}
     converged = swift_cloud.do("converge", plan=PLAN, **told)
     assert converged.state == "SUCCESS", converged.message

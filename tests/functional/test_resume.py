@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_lab import (
     PLAYBOOK,
     Trees,
@@ -31,7 +32,7 @@ from support import until
 
 from tripleo_ffwd.ansible_run import runs
 from tripleo_ffwd.exceptions import InvalidInput
-from tripleo_ffwd.model import RunStatus
+from tripleo_ffwd.model import DEPLOY_STEPS_PLAYBOOK, RunStatus
 
 ONE, TWO, THREE = (f"-/step{number}/Controller/all" for number in (1, 2, 3))
 
@@ -65,6 +66,35 @@ def test_goes_on_at_the_stage_that_failed(trees: Trees, work: Path, tmp_path: Pa
     assert lines(tmp_path, "ctl-0") == lines(tmp_path, "ctl-1") == ["one", "two", "two", "three"]
     assert {record["stage"] for record in records(second, event="task_start")} >= {TWO, THREE}
     assert not records(second, event="task_start", stage=ONE)
+
+
+def with_later_playbook(tree: Path, plays: list[dict[str, Any]]) -> Path:
+    """Give a tree the playbook that comes next in the phase."""
+    (tree / DEPLOY_STEPS_PLAYBOOK).write_text(yaml.safe_dump(plays, sort_keys=False))
+    manifest = json.loads((tree / "manifest.json").read_text())
+    stage = {**manifest["stages"][0], "playbook": DEPLOY_STEPS_PLAYBOOK, "id": plays[0]["name"]}
+    (tree / "manifest.json").write_text(json.dumps({**manifest, "stages": [*manifest["stages"], stage]}))
+    return seal(tree)
+
+
+def test_a_playbook_that_is_done_is_not_run_again_when_the_next_one_failed(
+    trees: Trees, work: Path, tmp_path: Path
+) -> None:
+    later = [play(ONE, "Controller", [note(tmp_path, "later"), command(f"test -e {tmp_path}/mended")])]
+    tree = with_later_playbook(trees.make(stages([note(tmp_path, "one")])), later)
+    first = run(work, spec_of(tree))
+    assert run(work, spec_of(tree, playbook=DEPLOY_STEPS_PLAYBOOK)).result == "failed"
+    (tmp_path / "mended").touch()
+    status, attached = start(work, spec_of(tree, resume=True))
+    assert (attached, status.run_id) == (True, first.run_id)
+    assert run(work, spec_of(tree, playbook=DEPLOY_STEPS_PLAYBOOK, resume=True)).result == "successful"
+    assert lines(tmp_path, "ctl-0") == ["one", "later", "later"]
+    # Begun anew, the phase begins with its first playbook, and what came after it then counts no more.
+    assert run(work, spec_of(tree)).run_id != first.run_id
+    status, attached = start(work, spec_of(tree, playbook=DEPLOY_STEPS_PLAYBOOK, resume=True))
+    assert not attached
+    assert finish(status).result == "successful"
+    assert lines(tmp_path, "ctl-0") == ["one", "later", "later", "one", "later"]
 
 
 def test_without_resume_everything_begins_again(trees: Trees, work: Path, tmp_path: Path) -> None:

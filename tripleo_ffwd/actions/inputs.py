@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tripleo_ffwd.actions import ansible_options
 from tripleo_ffwd.exceptions import InvalidInput
 
 
@@ -55,11 +56,15 @@ TYPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "playbook": TEXT,
     "ssh_user": TEXT,
     "ssh_key_file": TEXT,
+    "ssh_key_env": TEXT,
+    "tags": TEXT,
     "skip_tags": TEXT,
+    "ansible": MAPPING,
     "extra_vars": MAPPING,
     "extra_vars_file": TEXT,
     "resume": FLAG,
     "dry_run": FLAG,
+    "batches": MAPPING,
 }
 
 
@@ -76,3 +81,5 @@ def check(inputs: Mapping[str, Any] | None) -> None:
         if not holds(value):
             shown = "" if name == "extra_vars" else f", not {value!r}"
             raise InvalidInput(f"{name} must be {wanted}{shown}", where=name, remedy="Correct it and start again")
+        if name == "ansible":
+            ansible_options.check(value)

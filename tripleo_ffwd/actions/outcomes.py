@@ -9,24 +9,31 @@ from typing import Any
 from tripleo_ffwd.exceptions import FfwdError
 
 MAX_MESSAGE = 4000
+MOST_NAMED = 10
 
 
 class WaitFailed(FfwdError):
     """A run or a stack update ended badly, or did not end in time; its details carry the failed tasks."""
 
 
-def success(plan: str, phase: str, targets: Sequence[str], *, dry_run: bool, summary: str = "") -> dict[str, Any]:
+def success(
+    plan: str, phase: str, targets: Sequence[str], *, dry_run: bool, summary: str = "", tags: str = ""
+) -> dict[str, Any]:
     """Return the outcome of a phase that succeeded.
 
     Args:
         plan, phase, targets: which phase of what.
         dry_run: nothing was changed.
-        summary: what the phase changes in plan and stack. A dry run that has one has ended there.
+        summary: what the phase changes in plan and stack; a dry run that has one has ended there. Of upgrade: its
+            batches.
+        tags: what the playbooks were limited to.
     """
-    if dry_run and summary:
+    if dry_run and summary and phase != "upgrade":
         return _outcome("SUCCESS", f"Dry run of phase {phase} of plan {plan}: nothing was changed. {summary}", {})
     where = f" on {len(targets)} nodes" if targets else ""
     how = "has been tried in check mode" if dry_run else "has finished"
+    if tags and not dry_run:
+        how = f"has run what is tagged {tags}, and is not recorded as finished,"
     told = f"Phase {phase} of plan {plan} {how}{where}."
     return _outcome("SUCCESS", f"{told} {summary}" if summary else told, {})
 
@@ -39,12 +46,12 @@ def failure(plan: str, phase: str, error: Any, *, also: str = "") -> dict[str, A
             Mistral says of a timeout or of an exception).
         also: a second thing that went wrong on the way out.
     """
-    details = _details(error)
-    message = str(details.get("message") or details.get("result") or error)[:MAX_MESSAGE]
-    if details.get("paused"):
-        return _outcome("PAUSED", f"Phase {phase} of plan {plan} is {message}. Start it with resume to go on", details)
+    told_by = details(error)
+    message = str(told_by.get("message") or told_by.get("result") or error)[:MAX_MESSAGE]
+    if told_by.get("paused"):
+        return _outcome("PAUSED", f"Phase {phase} of plan {plan} is {message}. Start it with resume to go on", told_by)
     told = f"Phase {phase} of plan {plan} failed: {message}"
-    return _outcome("FAILED", f"{told}. {also}" if also else told, details)
+    return _outcome("FAILED", f"{told}. {also}" if also else told, told_by)
 
 
 def check(status: Any) -> Any:
@@ -61,29 +68,83 @@ def check(status: Any) -> Any:
         return status
     failed = [] if status.get("settled") else ["the wait ended before it did"]
     told = "; ".join([str(status.get("message") or "no message"), *failed])
-    details = {key: status[key] for key in ("run_id", "run_dir", "failed", "failures") if key in status}
+    found = {key: status[key] for key in ("run_id", "run_dir", "failed", "failures") if key in status}
     if status.get("result") == "paused":
-        details["paused"] = True
+        found["paused"] = True
     raise WaitFailed(
         told,
         remedy=str(status.get("remedy") or ""),
-        **details,
+        **found,
     )
 
 
-def _outcome(status: str, message: str, details: Mapping[str, Any]) -> dict[str, Any]:
-    failed = details.get("failed") or []
+def stopped_rollout(bad: Sequence[Any], lost: Sequence[Any], waves_left: int) -> WaitFailed:
+    """Return the error that ends an upgrade in batches.
+
+    Args:
+        bad: what the batches returned that did not end well: ``{batch, error}`` each, or what Mistral says instead.
+        lost: the nodes that were left behind so far, as `plan.rollouts` has them.
+        waves_left: how many waves were not begun.
+    """
+    known = [result if isinstance(result, Mapping) else {"error": result} for result in bad]
+    errors = [(str(result.get("batch") or "a batch"), details(result.get("error"))) for result in known]
+    paused = all(error.get("paused") for _, error in errors)
+    told = "; ".join(
+        f"batch {name}: {error.get('message') or error.get('result') or result.get('error')}"
+        for (name, error), result in zip(errors, known, strict=True)
+    )
+    failed = [*_failed(lost), *(task for _, error in errors for task in error.get("failed") or ())]
+    unique = list({(task["host"], task["playbook"], task["task"]): task for task in failed}.values())
+    message = f"{'paused in ' if paused else ''}{told}"
+    more = f"{waves_left} more wave{'s' if waves_left > 1 else ''} of batches not begun" if waves_left else ""
+    last = errors[-1][1]
+    error = WaitFailed(
+        "; ".join(filter(None, (message, more, _named(lost)))),
+        run_id=last.get("run_id", ""),
+        run_dir=last.get("run_dir", ""),
+        failed=unique,
+    )
+    if paused:
+        error.details["paused"] = True
+    return error
+
+
+def left_behind(lost: Sequence[Any]) -> WaitFailed:
+    """Return the error of an upgrade in batches that came to its end without some of its nodes."""
+    return WaitFailed(
+        f"every batch has been run; {_named(lost)}",
+        remedy="Mend them, then upgrade them with nodes, without resume",
+        failed=_failed(lost),
+    )
+
+
+def _failed(lost: Sequence[Any]) -> list[dict[str, str]]:
+    names = ("playbook", "stage", "host", "task", "message", "log")
+    return [{name: getattr(node, name) for name in names} for node in lost]
+
+
+def _named(lost: Sequence[Any]) -> str:
+    if not lost:
+        return ""
+    named = ", ".join(f"{node.host} ({node.batch}: '{node.task}' in {node.stage})" for node in lost[:MOST_NAMED])
+    more = f" and {len(lost) - MOST_NAMED} more" if len(lost) > MOST_NAMED else ""
+    return f"left behind: {named}{more}"
+
+
+def _outcome(status: str, message: str, told_by: Mapping[str, Any]) -> dict[str, Any]:
+    failed = told_by.get("failed") or []
     keys = ("playbook", "stage", "host", "task", "log")
     return {
         "status": status,
         "message": message,
-        "run_id": details.get("run_id", ""),
-        "run_dir": details.get("run_dir", ""),
+        "run_id": told_by.get("run_id", ""),
+        "run_dir": told_by.get("run_dir", ""),
         "failed": [{key: task.get(key, "") for key in keys} for task in failed if isinstance(task, Mapping)],
     }
 
 
-def _details(error: Any) -> Mapping[str, Any]:
+def details(error: Any) -> Mapping[str, Any]:
+    """Return what a failed task says, whatever shape Mistral gave it; empty when it says nothing that can be read."""
     if isinstance(error, Mapping):
         # A sub-workflow hands on what its own failed task said.
         inner = error.get("error")

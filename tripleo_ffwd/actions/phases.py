@@ -6,7 +6,7 @@ import functools
 from typing import Any
 
 from tripleo_ffwd import heat
-from tripleo_ffwd.actions import inputs, outcomes, selection
+from tripleo_ffwd.actions import inputs, outcomes, secrets, selection
 from tripleo_ffwd.actions.base import Caller, FfwdAction
 from tripleo_ffwd.exceptions import FfwdError, InvalidInput
 from tripleo_ffwd.model import PHASES
@@ -45,6 +45,7 @@ class AcquireLockAction(FfwdAction):
         if self.phase not in PHASES:
             raise InvalidInput(f"There is no phase {self.phase!r}", remedy=f"Phases are {', '.join(PHASES)}")
         inputs.check(self.inputs)
+        secrets.check_ssh_key(caller, self.inputs or {})
         current = lock.acquire(
             selection.place(caller),
             self.plan,
@@ -71,6 +72,7 @@ class CheckPhaseAction(FfwdAction):
     :param nodes: for upgrade: names of the nodes to upgrade, instead of roles.
     :param playbook: for upgrade: ``all`` or one of its three playbooks.
     :param force_reason: why the phase may start out of turn.
+    :param attach: begin with the playbook of a live run of the phase, if there is one.
     :returns: ``{targets, first_playbook, live}``: names of the nodes that the phase is for, the playbook to begin with,
         and whether a run of the phase is live, to which it attaches.
     """
@@ -86,6 +88,7 @@ class CheckPhaseAction(FfwdAction):
         nodes: list[str] | None = None,
         playbook: str = "all",
         force_reason: str = "",
+        attach: bool = True,
     ):
         self.plan = plan
         self.phase = phase
@@ -96,6 +99,7 @@ class CheckPhaseAction(FfwdAction):
         self.nodes = nodes
         self.playbook = playbook
         self.force_reason = force_reason
+        self.attach = attach
 
     def act(self, caller: Caller) -> dict[str, Any]:
         lock.check_owner(selection.place(caller), self.plan, self.owner)
@@ -107,7 +111,7 @@ class CheckPhaseAction(FfwdAction):
             targets = tuple(phases.read_record(caller.work_dir, self.plan).nodes)
             if not live:
                 self._check_stack(caller)
-        first = selection.first_playbook(self.phase, self.playbook, live)
+        first = selection.first_playbook(self.phase, self.playbook, live if self.attach else "")
         phases.check(
             caller.work_dir,
             self.plan,
@@ -184,20 +188,31 @@ class RecordPlaybookAction(FfwdAction):
     :param playbook: file name of the playbook.
     :param targets: names of the nodes.
     :param dry_run: record nothing.
+    :param tags: tags that the playbook was limited to; then it has not finished, and nothing is recorded.
     :returns: nothing.
     """
 
-    def __init__(self, plan: str, phase: str, owner: str, playbook: str, targets: list[str], dry_run: bool = False):
+    def __init__(
+        self,
+        plan: str,
+        phase: str,
+        owner: str,
+        playbook: str,
+        targets: list[str],
+        dry_run: bool = False,
+        tags: str | None = None,
+    ):
         self.plan = plan
         self.phase = phase
         self.owner = owner
         self.playbook = playbook
         self.targets = targets
         self.dry_run = dry_run
+        self.tags = tags
 
     def act(self, caller: Caller) -> None:
         lock.check_owner(selection.place(caller), self.plan, self.owner)
-        if not self.dry_run:
+        if not self.dry_run and not self.tags:
             phases.finish_playbook(caller.work_dir, self.plan, self.phase, self.targets, self.playbook)
 
 
@@ -211,6 +226,7 @@ class FinishPhaseAction(FfwdAction):
     :param error: what went wrong: the result of the failed task; none when the phase succeeded.
     :param dry_run: record nothing.
     :param summary: what the phase changes in plan and stack, for the message.
+    :param tags: tags that the playbooks were limited to; then the phase has not finished, and is not recorded so.
     :returns: ``{status, message, run_id, run_dir, failed}`` for the execution's output.
     """
 
@@ -223,6 +239,7 @@ class FinishPhaseAction(FfwdAction):
         error: Any = None,
         dry_run: bool = False,
         summary: str = "",
+        tags: str | None = None,
     ):
         self.plan = plan
         self.phase = phase
@@ -231,6 +248,7 @@ class FinishPhaseAction(FfwdAction):
         self.error = error
         self.dry_run = dry_run
         self.summary = summary
+        self.tags = tags
 
     def act(self, caller: Caller) -> dict[str, Any]:
         if self.error is not None:
@@ -238,11 +256,25 @@ class FinishPhaseAction(FfwdAction):
         # Sent again when its answer was lost, it may have given the lock back already.
         if not phases.has_ended(caller.work_dir, self.plan, self.phase, self.owner):
             lock.check_owner(selection.place(caller), self.plan, self.owner)
-            if not self.dry_run:
+            if not self.dry_run and not self.tags:
                 phases.finish(caller.work_dir, self.plan, self.phase, self.targets or ())
             phases.end(caller.work_dir, self.plan, self.phase, self.owner)
         self._release(caller)
-        return outcomes.success(self.plan, self.phase, self.targets or [], dry_run=self.dry_run, summary=self.summary)
+        return outcomes.success(
+            self.plan,
+            self.phase,
+            self.targets or [],
+            dry_run=self.dry_run,
+            summary=self.summary or self._tried(caller),
+            tags=self.tags or "",
+        )
+
+    def _tried(self, caller: Caller) -> str:
+        """Return what the runs of a dry run have said."""
+        mine = (
+            [run for run in selection.plan_runs(caller, self.plan) if run.owner == self.owner] if self.dry_run else []
+        )
+        return ". ".join(run.message for run in mine)
 
     def _release(self, caller: Caller) -> None:
         found = functools.partial(selection.plan_runs, caller, self.plan)

@@ -106,6 +106,8 @@ class ComparePlanAction(FfwdAction):
         heat.check_limits(client, extent)
         found = changes.compare(current, new)
         resources = heat.preview(client, stack, bundle)
+        if resources["reason"]:  # which may quote parameters
+            resources = self.covered(caller, resources)
         numbers = summaries.counts(found)
         summary = {
             "phase": self.phase,

@@ -101,6 +101,13 @@ def select(
     return tuple(host for host in everything if host in wanted)
 
 
+def by_role(caller: Caller, outputs: str, nodes: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return some of the overcloud's nodes by role, in the order of the outputs; roles without one are left out."""
+    found = hosts_by_role(stored_outputs.read(caller.work_dir, outputs))
+    selected = {role: tuple(host for host in hosts if host in nodes) for role, hosts in found.items()}
+    return {role: hosts for role, hosts in selected.items() if hosts}
+
+
 def _check_known(kind: str, names: Sequence[str], known: Sequence[str] | dict[str, tuple[str, ...]]) -> None:
     unknown = [name for name in names if name not in known]
     if unknown:

@@ -74,7 +74,7 @@ class UpdateStackAction(FfwdAction):
 
     def _record(self, caller: Caller, store: PlanStore, version: PlanVersion) -> tuple[SentUpdate, bool]:
         """Record the update before it is sent; return it, and whether it had been recorded already."""
-        request = self.request or caller.action_execution or uuid.uuid4().hex
+        request = self.request or caller.attempt or uuid.uuid4().hex
         told = hashlib.sha256(f"{self.plan} {request}".encode()).hexdigest()[:16]
         tag = f"ffwd-{version.phase or 'update'}-{told}"
         known = stack_updates.read(caller.work_dir, self.plan)
@@ -122,8 +122,9 @@ class GetStackStatusAction(FfwdAction):
         over = 0 < self.deadline < time.time()
         if over and (not status["settled"] or status["state"] == "lost"):
             told = f"{status['message']}; the time for it is over"
-            return {**status, "state": "failed", "settled": True, "message": told, "remedy": heat.CANCEL_REMEDY}
-        return status
+            status |= {"state": "failed", "settled": True, "message": told, "remedy": heat.CANCEL_REMEDY}
+        # Heat's reasons may quote parameters.
+        return self.covered(caller, status) if status["settled"] and not status["succeeded"] else status
 
     def _poll(self, caller: Caller) -> dict[str, Any]:
         client = heat.connect(caller.conf, caller.security)

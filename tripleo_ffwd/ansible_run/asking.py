@@ -13,7 +13,9 @@ from tripleo_ffwd.exceptions import RunActive
 from tripleo_ffwd.model import RunSpec, RunStatus
 
 ROUNDS = 50_000
-PLAIN = ("tags", "skip_tags", "ssh_user")
+PLAIN = ("tags", "skip_tags", "ssh_user", "become", "become_user", "become_method")
+# What makes no difference to going on with a run, and may not be taken for granted of one that is under way.
+PACE = ("serial", "strategy")
 HASHED = ("extra_vars", "extra_vars_file")
 
 
@@ -51,6 +53,11 @@ def differences(spec: RunSpec, other: RunSpec, launch: Mapping[str, Any]) -> tup
         return (*found, *HASHED)  # what can't be compared is not the same
     ours = fingerprint(spec, str(theirs.get("salt", "")))
     return (*found, *(name for name in HASHED if ours[name] != theirs.get(name)))
+
+
+def other_pace(spec: RunSpec, other: RunSpec) -> tuple[str, ...]:
+    """Return the names of what a spec asks for that another has otherwise, and that changes only a run's pace."""
+    return tuple(name for name in PACE if getattr(spec, name) != getattr(other, name))
 
 
 def refusal(status: RunStatus, plan: str, differing: tuple[str, ...]) -> RunActive:

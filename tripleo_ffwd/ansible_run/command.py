@@ -20,7 +20,6 @@ from tripleo_ffwd.exceptions import ConfigurationError
 from tripleo_ffwd.model import UNSELECTED_GROUP, RunSpec
 
 INHERITED = ("PATH", "HOME", "LANG")
-CONNECT_TIMEOUT = 20
 INSIDE = "inside.json"
 PLUGINS = Path(__file__).parent / "inside" / "callback"
 
@@ -73,7 +72,7 @@ def ssh_args(spec: RunSpec) -> str:
         "-F /dev/null",
         "-o ControlMaster=auto",
         "-o ControlPersist=60s",
-        f"-o ConnectTimeout={CONNECT_TIMEOUT}",
+        f"-o ConnectTimeout={spec.connect_timeout}",
         "-o ServerAliveInterval=15",
         "-o ServerAliveCountMax=4",
         "-o GlobalKnownHostsFile=/dev/null",
@@ -108,7 +107,7 @@ def ansible_environment(run: RunDir, spec: RunSpec, control_dir: str) -> dict[st
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_NOCOWS": "1",
         "ANSIBLE_PIPELINING": str(spec.pipelining),
-        "ANSIBLE_TIMEOUT": str(CONNECT_TIMEOUT),
+        "ANSIBLE_TIMEOUT": str(spec.connect_timeout),
         "ANSIBLE_HOST_KEY_CHECKING": str(spec.host_key_checking),
         "ANSIBLE_SSH_ARGS": ssh_args(spec),
         "ANSIBLE_SSH_CONTROL_PATH_DIR": control_dir,
@@ -120,11 +119,19 @@ def ansible_environment(run: RunDir, spec: RunSpec, control_dir: str) -> dict[st
         "PYTHONDONTWRITEBYTECODE": "1",  # the tree is read-only
         "PYTHONUNBUFFERED": "1",  # the log shows what happens when it happens
     }
-    if spec.ssh_user:
-        env["ANSIBLE_REMOTE_USER"] = spec.ssh_user
-    if spec.ssh_key_file:
-        env["ANSIBLE_PRIVATE_KEY_FILE"] = spec.ssh_key_file
-    return env
+    return {**env, **user_settings(spec)}
+
+
+def user_settings(spec: RunSpec) -> dict[str, str]:
+    """Return the settings that say as whom Ansible works on the hosts, where a play or a task doesn't say."""
+    settings = {
+        "ANSIBLE_REMOTE_USER": spec.ssh_user,
+        "ANSIBLE_PRIVATE_KEY_FILE": spec.ssh_key_file,
+        "ANSIBLE_BECOME": str(spec.become),
+        "ANSIBLE_BECOME_USER": spec.become_user,
+        "ANSIBLE_BECOME_METHOD": spec.become_method,
+    }
+    return {name: value for name, value in settings.items() if value}
 
 
 def ansible_playbook(run: RunDir, spec: RunSpec, inventories: list[str]) -> list[str]:

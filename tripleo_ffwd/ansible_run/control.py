@@ -1,25 +1,26 @@
 """Ending a run: a thread of the supervisor that watches for a reason to, and ends what is left, and proves it.
 
 A run is ended in one of three ways: where the next stage begins (a pause), where the next task begins (a cancel: what
-is under way ends by itself, within a bound), or at once, everything killed.
+is under way ends by itself, within a bound), or at once, everything killed. The watch itself uses no file of the run:
+it must not be held up when the file system is.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import enum
 import logging
 import os
 import signal
 import threading
 import time
+from collections.abc import Sequence
 
 from tripleo_ffwd.ansible_run import process_tree
 from tripleo_ffwd.ansible_run.heart import Heart
 from tripleo_ffwd.ansible_run.inside.recording import AT_STAGE, AT_TASK
 from tripleo_ffwd.ansible_run.machine import stat_process
 from tripleo_ffwd.ansible_run.process_tree import Process
-from tripleo_ffwd.ansible_run.rundir import RunDir, read_json, write_json
+from tripleo_ffwd.ansible_run.requests import Request, Requests, Where
+from tripleo_ffwd.ansible_run.rundir import RunDir, write_json
 
 LOG = logging.getLogger("tripleo_ffwd.supervisor")
 
@@ -28,29 +29,11 @@ PAUSE = 0.2
 GRACE = 3.0
 # Once ansible-playbook is dead, what it left may hold its output open, and with it the supervisor waiting.
 LINGER = 1.0
-# How often orphans are looked for: that reads all of /proc.
+# How often orphans are looked for.
 NOTE_SECONDS = 2.0
 
 
-class Where(enum.IntEnum):
-    """Where a run is to end; what comes later is later in effect, and is outdone by what comes before it."""
-
-    NOWHERE = 0
-    STAGE = 1
-    TASK = 2
-    HERE = 3
-
-
 _IN_WORDS = {Where.STAGE: AT_STAGE, Where.TASK: AT_TASK}
-
-
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """A reason to end a run: where, and the result and message that it then has."""
-
-    where: Where
-    result: str = ""
-    message: str = ""
 
 
 class Control:
@@ -58,32 +41,42 @@ class Control:
 
     Args:
         run: its directory, where requests to end it appear as files.
+        heart: its heartbeat.
         timeout: seconds after which the run is ended.
         grace: seconds for which a cancel waits for the tasks under way.
+        lease: seconds without a heartbeat after which the run is ended.
     """
 
-    def __init__(self, run: RunDir, *, timeout: float, grace: float) -> None:
+    def __init__(self, run: RunDir, heart: Heart, *, timeout: float, grace: float, lease: float) -> None:
         self._run = run
         self._grace = grace
         self._patience = 0.0
         self._timeout = timeout
         self._deadline = time.monotonic() + timeout
-        self._heart: Heart | None = None
-        self._lease = 0.0
+        self._heart = heart
+        self._lease = lease
+        self._requests = Requests(run, heart.check_home, self._wake)
         self._root: Process | None = None
         self._died: float | None = None
         self._adopted: list[tuple[int, int]] = []
+        self._helpers: tuple[Process, ...] = ()
         self._next_note = 0.0
         self._lock = threading.Lock()
         self._stopped = threading.Event()
+        self._news = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="control", daemon=True)
         self._asked = Request(Where.NOWHERE)
         self._request = Request(Where.NOWHERE)
 
-    def lease(self, heart: Heart, *, seconds: float) -> None:
-        """End the run when no heartbeat could be written for so many seconds."""
-        self._heart = heart
-        self._lease = seconds
+    def own(self, pid: int) -> None:
+        """Watch ansible-playbook; its end is for `PlaybookRun` to collect, not for us."""
+        stat = stat_process(pid)
+        self._root = Process(pid, stat.started) if stat else None
+
+    def help_with(self, processes: Sequence[Process]) -> None:
+        """Record processes that help Ansible and carry no mark that others can see, before they do anything."""
+        self._helpers = tuple(processes)
+        self._note_adopted(now=True)
 
     def request(self, result: str, message: str) -> None:
         """Ask for the end of the run at once; safe in a signal handler. The first request counts."""
@@ -97,16 +90,25 @@ class Control:
 
     def start(self) -> None:
         """Begin to watch."""
+        self._requests.start()
         self._thread.start()
 
     def stop(self) -> None:
         """End the watch."""
         self._stopped.set()
+        self._wake()
         if self._thread.is_alive():
             self._thread.join()
+        self._requests.stop()
+
+    def _wake(self) -> None:
+        """Look soon."""
+        self._news.set()
 
     def _watch(self) -> None:
-        while not self._stopped.wait(PAUSE):
+        while not self._stopped.is_set():
+            self._news.wait(PAUSE)
+            self._news.clear()
             try:
                 with self._lock:
                     self._look()
@@ -114,7 +116,6 @@ class Control:
                 LOG.exception("the watch over the run stumbled; it goes on")
 
     def _look(self) -> None:
-        self._find_root()
         self._follow(self._wanted())
         if self._request.where is Where.HERE:
             self._kill()  # what was started while all else was being killed
@@ -141,50 +142,41 @@ class Control:
             return
         LOG.info("to end: %s: %s", wanted.where.name.lower(), wanted.message)
         if wanted.where is Where.NOWHERE:
-            self._run.stop.unlink(missing_ok=True)
+            self._requests.put(self._run.stop, None)
         elif wanted.where is not Where.HERE:
-            write_json(self._run.stop, {"at": _IN_WORDS[wanted.where]}, durable=False)
+            self._requests.put(self._run.stop, {"at": _IN_WORDS[wanted.where]})
         self._request = wanted
         if wanted.where is Where.HERE:
             self._end()
 
-    def _note_adopted(self) -> None:
+    def _note_adopted(self, *, now: bool = False) -> None:
         """Record the orphans that came to us: should we be killed, nothing else tells that they are the run's."""
-        if time.monotonic() < self._next_note:
+        if time.monotonic() < self._next_note and not now:
             return
         self._next_note = time.monotonic() + NOTE_SECONDS
-        adopted = sorted((one.pid, one.started) for one in process_tree.children(os.getpid()) if one != self._root)
+        found = {*process_tree.own_children(), *self._helpers} - {self._root}
+        adopted = sorted((one.pid, one.started) for one in found if one is not None)
         if adopted != self._adopted:
             self._adopted = adopted
-            write_json(self._run.adopted, {"processes": adopted}, durable=False)
+            told = {"processes": adopted}
+            if now:
+                write_json(self._run.adopted, told, durable=False)
+            else:
+                self._requests.put(self._run.adopted, told)
 
     def _wanted(self) -> Request:
         """Return the strongest request that there is."""
         if self._asked.where:
             return self._asked
-        if self._run.fence.exists():
-            return Request(Where.HERE, "cancelled", "an operator said that this machine is fenced; the run was ended")
+        seen = self._requests.asked
+        if seen.where is Where.HERE:
+            return seen
         if time.monotonic() > self._deadline:
             return Request(Where.HERE, "timeout", f"the run took longer than {self._timeout:g} s and was ended")
-        if self._heart is not None and self._heart.age > self._lease:
+        if self._heart.age > self._lease:
             text = f"no heartbeat could be written for {self._lease:g} s; the run was ended"
             return Request(Where.HERE, "failed", text)
-        if self._run.cancel.exists():
-            asked = read_json(self._run.cancel) or {}
-            where = Where.HERE if asked.get("now", True) else Where.TASK
-            return Request(where, "cancelled", f"cancelled {asked.get('by', '')}".strip())
-        if self._run.pause.exists():
-            asked = read_json(self._run.pause) or {}
-            return Request(Where.STAGE, "paused", f"paused {asked.get('by', '')}".strip())
-        return Request(Where.NOWHERE)
-
-    def _find_root(self) -> None:
-        """Find ansible-playbook: the first child. Its end is for `PlaybookRun` to collect, not for us."""
-        if self._root is not None:
-            return
-        children = process_tree.children(os.getpid())
-        if children:
-            self._root = min(children, key=lambda process: (process.started, process.pid))
+        return seen
 
     @staticmethod
     def _is_dead(process: Process) -> bool:
@@ -212,8 +204,7 @@ class Control:
                 left = self._kill()
             if not left:
                 return
-            if self._heart is not None:
-                pids = ", ".join(str(process.pid) for process in left)
-                self._heart.message = f"waiting for the end of processes that can't be killed: {pids}"
-                self._heart.hurry()
+            pids = ", ".join(str(process.pid) for process in left)
+            self._heart.message = f"waiting for the end of processes that can't be killed: {pids}"
+            self._heart.hurry()
             time.sleep(1)

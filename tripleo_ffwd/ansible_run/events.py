@@ -243,7 +243,9 @@ class Progress:
         if self._stats is None or stage != last or state is None or state.unmatched or not state.started:
             return ()
         lost = self._lost()
-        return tuple(host for host in state.plan.hosts if host not in lost and host not in state.cut)
+        # With `serial` some may not have begun.
+        through = (host for host in state.plan.hosts if host in state.ended)
+        return tuple(host for host in through if host not in lost and host not in state.cut)
 
     @property
     def began(self) -> bool:
@@ -257,6 +259,14 @@ class Progress:
             return False
         lost = {**(self._stats.get("failures") or {}), **(self._stats.get("dark") or {})}
         return set(lost) <= self._unselected
+
+    @property
+    def lost(self) -> tuple[FailedTask, ...]:
+        """The first failed task of each host that was lost, in the order in which they were."""
+        first: dict[str, FailedTask] = {}
+        for failure in self.failed:
+            first.setdefault(failure.host, failure)
+        return tuple(first.values())
 
     @property
     def failed(self) -> tuple[FailedTask, ...]:

@@ -115,7 +115,7 @@ class Heart:
         Raises:
             OSError: it could not be written. The run then shows as interrupted, once this process has ended.
         """
-        data = self._data(state="finished", result=result, message=message, finished_at=rundir.now())
+        data = self._data(state="finished", result=result, message=message, finished_at=rundir.now(), eta=None)
         deadline = time.monotonic() + FINAL_ATTEMPTS_SECONDS
         while True:
             self.check_home()

@@ -30,18 +30,21 @@ _found: dict[tuple[tuple[str, str], ...], set[str]] = {}
 
 
 def require_modules(spec: RunSpec, tree: Tree) -> None:
-    """Check that Ansible finds every module, role and plugin of a tree; about half a second the first time.
+    """Check that Ansible finds every module, role and plugin of a tree, and the become method of a spec.
+
+    It takes about half a second the first time.
 
     Raises:
         InvalidInput: it doesn't find some; names them.
     """
     paths = plugin_paths(spec.ansible_library, spec.ansible_roles_path, spec.ansible_collections_path)
+    needed = tree.modules | ({f"become {spec.become_method}"} if spec.become_method else set())
     own = str(tree.path) if any(_brings_plugins(path) for path in tree.files) else ""
     known = _found.setdefault((("tree", own), *sorted(paths.items())), set())
     # A module may come with a role of the tree: what is asked is asked together.
-    if tree.modules <= known:
+    if needed <= known:
         return
-    lacking = find_missing(tree.modules, paths, own)
+    lacking = find_missing(needed, paths, own)
     if lacking is None:
         return
     if lacking:
@@ -52,7 +55,7 @@ def require_modules(spec: RunSpec, tree: Tree) -> None:
             "and ansible_collections_path; plugins are found in collections, roles and /usr/share/ansible/plugins",
             missing=lacking,
         )
-    known |= tree.modules
+    known |= needed
 
 
 def find_missing(names: Iterable[str], paths: Mapping[str, str], tree: str = "") -> list[str] | None:

@@ -1,23 +1,16 @@
-"""The playbooks of one run: links to the generated ones, and the playbook itself as it is run; starts nothing.
-
-A generated playbook is a list of plays in block style, so it is cut at the lines where a play begins, and what is in a
-play is never read or written anew.
-"""
+"""The playbooks of one run: links to the generated ones, and the playbook itself as it is run; starts nothing."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import re
 import shutil
 from pathlib import Path
 
-from tripleo_ffwd.ansible_run import leftovers
-from tripleo_ffwd.ansible_run.process_tree import MARK
+from tripleo_ffwd.ansible_run import leftovers, pace
+from tripleo_ffwd.ansible_run.plays import Play, split
 from tripleo_ffwd.ansible_run.rundir import RunDir
 from tripleo_ffwd.ansible_run.tree import MANIFEST, Tree
 from tripleo_ffwd.exceptions import InvalidInput
-from tripleo_ffwd.model import END_PLAY, GATE_TASK, NOTHING_LEFT, UNSELECTED_GROUP, RunSpec
+from tripleo_ffwd.model import END_PLAY, NOTHING_LEFT, UNSELECTED_GROUP, RunSpec
 
 _NOTHING = """- name: nothing is left to do
   hosts: undercloud
@@ -30,62 +23,6 @@ _END = f"""- name: {END_PLAY}
   gather_facts: false
   tasks: []
 """
-_PLAY = re.compile(r"^- ", re.MULTILINE)
-_NAME = re.compile(r"^- name: (.*)$", re.MULTILINE)
-_HOSTS = re.compile(r"^  hosts: (['\"]?)(\w[^\n'\"]*)\1$", re.MULTILINE)
-# What is otherwise in a play with some of its hosts only: what looks at the others or speaks for them, what is unseen.
-_TOGETHER = re.compile(
-    r"run_once|serial|play_hosts|ansible_play_|play_batch|any_errors_fatal|max_fail_percentage|delegate_facts|strategy"
-    r"|order:|handlers|notify|add_host|group_by|meta|roles:|(include|import)_(tasks|role|playbook)|\binclude:|hostvars"
-)
-_ENVIRONMENT = re.compile(r"^[- ] environment:", re.MULTILINE)
-
-
-@dataclasses.dataclass(frozen=True)
-class Play:
-    """A play as it stands in its file: its name and its text."""
-
-    name: str
-    text: str
-
-    def marked(self, run_id: str) -> Play:
-        """Return it with the run's mark in the environment of all that it starts on the nodes.
-
-        A process that goes on there when the connection is gone is known by it. A play that sets an environment by
-        itself is left as it is.
-        """
-        if _ENVIRONMENT.search(self.text) or not _NAME.match(self.text) or "\n" not in self.text:
-            return self
-        first, rest = self.text.split("\n", 1)
-        return dataclasses.replace(self, text=f"{first}\n  environment: {json.dumps({MARK: run_id})}\n{rest}")
-
-    def without(self, hosts: tuple[str, ...]) -> Play:
-        """Return it without some hosts."""
-        if not hosts:
-            return self
-        left_out = "".join(f":!{host}" for host in hosts)
-        text = _HOSTS.sub(lambda at: f"  hosts: {at[1]}{at[2]}{left_out}{at[1]}", self.text, count=1)
-        return dataclasses.replace(self, text=text)
-
-    @property
-    def is_apart(self) -> bool:
-        """True when it does the same on each host whatever it does on the others."""
-        tasks = self.text.split(f"- name: {GATE_TASK}")[0]
-        return bool(_HOSTS.search(self.text)) and not _TOGETHER.search(tasks)
-
-
-def split(text: str) -> tuple[str, list[Play]]:
-    """Return what stands before the first play of a playbook, and its plays; no plays when it isn't in block style."""
-    starts = [found.start() for found in _PLAY.finditer(text)]
-    if not starts:
-        return text, []
-    pieces = [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
-    return text[: starts[0]], [Play(_name(piece), piece) for piece in pieces]
-
-
-def _name(text: str) -> str:
-    found = _NAME.match(text)
-    return found[1].strip().strip("'\"") if found else ""
 
 
 def play_of(spec: RunSpec, tree: Tree, stage: str) -> Play | None:
@@ -110,6 +47,9 @@ def pin(run: RunDir, spec: RunSpec, tree: Tree) -> Path:
         raise InvalidInput(f"{spec.playbook} is no list of plays in block style", where=str(tree.path))
     if spec.first_stage:
         plays = _rest(plays, spec, tree)
+    plays = pace.paced(plays, spec, tree)
+    if spec.check:
+        plays = [play.tried() for play in plays]
     if spec.resumes and not spec.anyway:
         plays = [Play(leftovers.PLAY, leftovers.play(spec.chain, _everywhere(tree), spec.leftovers_wait)), *plays]
     body = "".join(play.marked(run.run_id).text for play in plays)

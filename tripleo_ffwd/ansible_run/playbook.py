@@ -7,22 +7,28 @@ Ansible's own time; our callback plugin writes the ledger where things happen.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import os
 import subprocess
 import tempfile
 import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import IO, Any
 
-from tripleo_ffwd.ansible_run import command, pinning, redaction
+from tripleo_ffwd.ansible_run import command, keys, pinning, redaction
+from tripleo_ffwd.ansible_run.control import Control
 from tripleo_ffwd.ansible_run.events import Progress
 from tripleo_ffwd.ansible_run.heart import Heart
 from tripleo_ffwd.ansible_run.inside.recording import ASKED, STOPPED
-from tripleo_ffwd.ansible_run.inside.words import masker, shorten
+from tripleo_ffwd.ansible_run.inside.words import shorten
 from tripleo_ffwd.ansible_run.ledger import Reader
+from tripleo_ffwd.ansible_run.outlook import Outlook
 from tripleo_ffwd.ansible_run.rundir import SOCKETS_PREFIX, RunDir, write_json
 from tripleo_ffwd.ansible_run.tree import Tree
 from tripleo_ffwd.model import RunSpec
+from tripleo_ffwd.redaction import Redactor
 
 LOG = logging.getLogger("tripleo_ffwd.supervisor")
 
@@ -43,44 +49,62 @@ class PlaybookRun:
         spec: what to run.
         tree: the playbooks.
         heart: told of progress.
+        ssh_key: private key to reach the hosts with; empty for that of a file.
+        secrets: texts that no log may show, besides those of spec and tree.
     """
 
-    def __init__(self, run: RunDir, spec: RunSpec, tree: Tree, heart: Heart) -> None:
+    def __init__(
+        self,
+        run: RunDir,
+        spec: RunSpec,
+        tree: Tree,
+        heart: Heart,
+        *,
+        ssh_key: str = "",
+        secrets: Sequence[str] = (),
+    ) -> None:
         self._run = run
         self._spec = spec
         self._tree = tree
         self._heart = heart
-        self._secrets = redaction.secrets(spec.extra_vars, spec.extra_vars_file, tree.path)
-        self._redact = masker(self._secrets)
+        self._ssh_key = ssh_key
+        self._key_holder: keys.Holder | None = None
+        self._secrets = redaction.secrets(spec.extra_vars, spec.extra_vars_file, tree.path, secrets)
+        # The key is for nobody else: Ansible itself never has it.
+        self._redact = Redactor([*self._secrets, ssh_key])
         self._progress = Progress(
             tree.required(spec), spec.playbook, str(run.log), tree.unselected(spec.targets), tree.done_before(spec)
         )
+        self._outlook = Outlook(run, spec, tree)
         self._lock = threading.Lock()
         self._reader = Reader()
         self._ended = threading.Event()
         self._last_error = ""
+        self._untried: list[tuple[str, str, str, str]] = []
         heart.follow(self._snapshot)
 
     def _snapshot(self) -> dict[str, Any]:
         with self._lock:
-            return self._progress.snapshot()
+            return {**self._progress.snapshot(), "eta": self._outlook.eta}
 
-    def execute(self) -> int:
-        """Run to the end; return ansible-playbook's exit code."""
+    def execute(self, control: Control) -> int:
+        """Run to the end, watched by `control`; return ansible-playbook's exit code."""
         command.require_ansible()
         pinned = pinning.pin(self._run, self._spec, self._tree)
         inventories = command.prepare(self._run, self._spec, self._tree)
         command.prepare_inside(self._run, self._spec, self._tree, self._secrets)
         control_dir = tempfile.mkdtemp(prefix=SOCKETS_PREFIX, dir=_short_directory())
         write_json(self._run.sockets, {"directory": control_dir}, durable=False)  # removed with RunDir.clean
+        environment = command.ansible_environment(self._run, self._spec, control_dir)
         process = subprocess.Popen(
             command.ansible_playbook(self._run, self._spec, inventories),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=pinned,
-            env=command.ansible_environment(self._run, self._spec, control_dir),
+            env={**environment, **self._hold_key(control, Path(control_dir))},
         )
+        control.own(process.pid)
         assert process.stdout is not None
         threads = [
             threading.Thread(target=self._pump, args=(process.stdout,), name="output", daemon=True),
@@ -92,13 +116,23 @@ class PlaybookRun:
         self._ended.set()
         for thread in threads:
             thread.join(LAST_OUTPUT_SECONDS)
+        with self._lock, contextlib.suppress(OSError):
+            self._heart.check_home()
+            self._outlook.keep(self._progress.unfinished, [stage.id for stage in self._tree.required(self._spec)])
         return code
+
+    def _hold_key(self, control: Control, directory: Path) -> Mapping[str, str]:
+        """Give the key that was handed over to an agent; return what Ansible needs to use it."""
+        if not self._ssh_key:
+            return {}
+        self._key_holder = keys.Holder(self._run, directory / "agent", control.help_with)
+        return self._key_holder.hold(self._ssh_key, self._spec.timeout)
 
     def _pump(self, output: IO[bytes]) -> None:
         """Copy Ansible's output to the log, without secrets."""
         descriptor = -1
-        while line := output.readline():
-            text = self._redact(line.decode("utf-8", "replace"))
+        lines = redaction.Lines(self._redact)
+        for text in itertools.chain((lines.feed(line.decode("utf-8", "replace")) for line in output), lines.last()):
             if text.startswith(("ERROR!", "[ERROR]")):
                 self._last_error = shorten(text.removeprefix("ERROR!").removeprefix("[ERROR]:"))
             # Ansible must not be held up: what the disk doesn't take is lost, and the run goes on.
@@ -129,7 +163,12 @@ class PlaybookRun:
             for line in lines:
                 record = self._reader.record(line)
                 if record is not None:
+                    self._outlook.feed(record)
                     turned = self._progress.feed(record) or turned
+                    if self._spec.check and record.get("status") == "ignored":
+                        self._untried.append(
+                            (record["stage"], record["task"], record["host"], record.get("message", ""))
+                        )
         if turned:
             LOG.info("stage %s", turned)
             self._heart.hurry()
@@ -148,7 +187,7 @@ class PlaybookRun:
             gate, error, stopped = self._progress.gate_message, self._last_error, self._progress.stopped
             total = self._progress.snapshot()["stages_total"]
         if (code == 0 or harmless) and not failed and not unfinished:
-            return "successful", f"{self._spec.playbook}: all {total} stages finished"
+            return "successful", f"{self._spec.playbook}: all {total} stages finished{self._not_tried}"
         if asked and (code == STOPPED or asked[0] != "paused"):
             return asked
         if gate:
@@ -164,6 +203,17 @@ class PlaybookRun:
         if code == 0:
             return "failed", f"ansible-playbook ended well, but not every host finished {unfinished[0]}"
         return "failed", f"ansible-playbook ended with {code}: {error or f'see {self._run.log}'}"
+
+    @property
+    def _not_tried(self) -> str:
+        """What failed in check mode, which doesn't end it, in words; empty when nothing did."""
+        if not self._untried:
+            return ""
+        stage, task, host, message = self._untried[0]
+        return (
+            f", but for {len(self._untried)} tasks that check mode can't try, or that would fail; the first is "
+            f"'{task}' on {host} in {stage}: {message} (all: {self._run.log})"
+        )
 
     @property
     def cut_off(self) -> str:

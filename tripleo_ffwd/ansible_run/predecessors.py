@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tripleo_ffwd.ansible_run import asking, resuming, rundir
 from tripleo_ffwd.ansible_run.rundir import RunDir, run_dirs
-from tripleo_ffwd.ansible_run.status import read_status, settle
+from tripleo_ffwd.ansible_run.status import ORPHANED, may_begin_again, read_status, settle
 from tripleo_ffwd.ansible_run.tree import Tree, load
 from tripleo_ffwd.exceptions import InvalidInput, RunActive
 from tripleo_ffwd.model import PHASE_PLAYBOOKS, RunSpec, RunStatus
@@ -26,7 +26,7 @@ def find_same(work_dir: Path, spec: RunSpec, heartbeat_stale: float, adopt: bool
     for run in run_dirs(work_dir):
         if not run.claim.exists():
             # We hold the lock, so its starter is dead. Should its supervisor still come, it finds the run given up.
-            settle(run, "its starter ended before a supervisor took the run over")
+            settle(run, ORPHANED)
         other = rundir.load_spec(run)
         if other is not None and other.plan != spec.plan:
             continue
@@ -34,22 +34,39 @@ def find_same(work_dir: Path, spec: RunSpec, heartbeat_stale: float, adopt: bool
         if status.plan not in (spec.plan, ""):
             continue
         same = other if other is not None and other.key == spec.key else None
-        if same is not None and spec.attempt and same.attempt == spec.attempt:
+        if same is not None and spec.attempt and same.attempt == spec.attempt and not may_begin_again(run):
             repeated = status
         if status.settled:
+            if same is None and other is not None and _leaves_done(spec, other):
+                continue
             done = same is not None and adopt and status.succeeded and not _differences(run, spec, same)
             newest = status if done else None
             continue
-        differing = _differences(run, spec, same) if same is not None else ()
+        differing = (*_differences(run, spec, same), *asking.other_pace(spec, same)) if same is not None else ()
         if same is not None and status.state == "live" and not differing:
             live = status
-        else:
+        elif other is None or not _is_beside(spec, other):
             obstacle = asking.refusal(status, spec.plan, differing)
     if repeated is not None and (repeated.settled or repeated.state == "live"):
         return repeated
     if obstacle is not None:
         raise obstacle
     return live or newest
+
+
+def _leaves_done(spec: RunSpec, other: RunSpec) -> bool:
+    """Return whether a run leaves what a spec does as done as it is: it comes later in the phase, or is elsewhere."""
+    if other.phase != spec.phase:
+        return False
+    order = PHASE_PLAYBOOKS.get(spec.phase, ())
+    before = order[: order.index(spec.playbook) + 1] if spec.playbook in order else order
+    return other.playbook not in before or not _share_hosts(spec, other)
+
+
+def _is_beside(spec: RunSpec, other: RunSpec) -> bool:
+    """Return whether two runs are of two batches of one phase: those have no host in common, and run side by side."""
+    batches = bool(spec.batch and other.batch and spec.batch != other.batch and spec.phase == other.phase)
+    return batches and not _share_hosts(spec, other)
 
 
 def _differences(run: RunDir, spec: RunSpec, other: RunSpec) -> tuple[str, ...]:
@@ -75,10 +92,14 @@ def find_earlier(work_dir: Path, spec: RunSpec, tree: Tree) -> resuming.Past | N
         other = rundir.load_spec(run)
         if other is None or (other.plan, other.check) != (spec.plan, spec.check) or not run.ledger.exists():
             continue
-        if dataclasses.replace(other, digest=spec.digest).key != spec.key:
+        followed = spec.follows == run.run_id
+        asked = dataclasses.replace(other, digest=spec.digest, targets=spec.targets if followed else other.targets)
+        if asked.key != spec.key:
             newer.append((run, other))
             continue
         past = resuming.past(run, other, _tree_of(other, tree))
+        if followed:
+            past = resuming.for_fewer(past, spec.targets, tree)
         if past.began or other.resumes:
             return None if _is_outdated(past, newer, spec) else past
     return None

@@ -80,6 +80,37 @@ def _through(run: RunDir, spec: RunSpec, tree: Tree, progress: Progress, stage: 
     return tuple(sorted(found)) if play and play.is_apart and found < {*plan.hosts} else ()
 
 
+def for_fewer(earlier: Past, targets: tuple[str, ...], tree: Tree) -> Past:
+    """Return what a run has done for some of its hosts, the others being left behind.
+
+    The stage that it stopped in is finished when it is certain that each of those hosts came to its end.
+
+    Args:
+        earlier: what it has done.
+        targets: the hosts that go on.
+        tree: its playbooks.
+
+    Raises:
+        InvalidInput: the run was not for one of them.
+    """
+    strangers = sorted(set(targets) - set(earlier.spec.targets)) if earlier.spec.targets else []
+    if strangers or not targets:
+        raise InvalidInput(
+            f"run {earlier.run.run_id} was not for {', '.join(strangers) or 'every host'}",
+            where=earlier.run.run_id,
+            remedy=FROM_THE_START,
+        )
+    stages = tree.required(dataclasses.replace(earlier.spec, targets=targets))
+    stage = stages[len(earlier.finished)] if len(earlier.finished) < len(stages) else None
+    hosts = tuple(host for host in earlier.first_hosts if host in targets)
+    notified = tuple((handler, host) for handler, host in earlier.notified if host in targets)
+    if stage is None or not hosts or not set(stage.hosts) <= set(hosts):
+        return dataclasses.replace(earlier, first_hosts=hosts, notified=notified)
+    # What hosts knew that had finished it in a run before that one is kept in another place: then it begins anew.
+    finished = () if earlier.spec.first_stage == stage.id else (stage.id,)
+    return dataclasses.replace(earlier, finished=(*earlier.finished, *finished), first_hosts=(), notified=())
+
+
 def go_on(spec: RunSpec, tree: Tree, earlier: Past, *, anyway: bool) -> RunSpec:
     """Return a spec that goes on where an earlier run stopped.
 

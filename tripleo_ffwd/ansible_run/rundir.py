@@ -4,6 +4,7 @@ Layout of ``work_dir/runs/<run_id>/`` (0700, files 0600)::
 
     spec.json         the RunSpec, without extra_vars            written once, before the supervisor starts
     extra_vars.json   the extra variables; gone once the run has settled
+    handed.json       ssh key and secrets to cover, for the supervisor, which removes it at once
     launch.json       who made the directory, when, and how often the heart beats
     supervisor.json   the claim: which process on which machine owns the run, or that nobody ever will
     status.json       the RunStatus; replaced with every heartbeat, the last one is the result
@@ -62,6 +63,11 @@ class RunDir:
     def extra_vars(self) -> Path:
         """The extra variables."""
         return self.path / "extra_vars.json"
+
+    @property
+    def handed(self) -> Path:
+        """What the supervisor is handed for itself alone."""
+        return self.path / "handed.json"
 
     @property
     def launch(self) -> Path:
@@ -129,6 +135,11 @@ class RunDir:
         return self.path / "tree"
 
     @property
+    def times(self) -> Path:
+        """How long the stages took that the run has finished."""
+        return self.path / "times.json"
+
+    @property
     def variables(self) -> Path:
         """What Ansible knew at the ends of stages."""
         return self.path / "variables.bin"
@@ -154,6 +165,7 @@ class RunDir:
     def clean(self) -> None:
         """Remove what may hold secrets and is of no use after the run."""
         self.extra_vars.unlink(missing_ok=True)
+        self.handed.unlink(missing_ok=True)
         sockets = (read_json(self.sockets) or {}).get("directory", "")
         if Path(sockets).name.startswith(SOCKETS_PREFIX):
             shutil.rmtree(sockets, ignore_errors=True)
@@ -236,13 +248,14 @@ def read_json(path: Path) -> dict[str, Any] | None:
     return data if isinstance(data, dict) else None
 
 
-def create(work_dir: Path, spec: RunSpec, launch: Mapping[str, Any]) -> RunDir:
+def create(work_dir: Path, spec: RunSpec, launch: Mapping[str, Any], handed: Mapping[str, Any]) -> RunDir:
     """Make the directory of a new run, whole or not at all.
 
     Args:
         work_dir: the [ffwd] work_dir.
         spec: what to run.
         launch: small JSON values for launch.json; `created` (seconds since the epoch) among them.
+        handed: JSON values for the supervisor alone; empty for none.
 
     Raises:
         WriteRefused: the directory can't be made.
@@ -254,8 +267,9 @@ def create(work_dir: Path, spec: RunSpec, launch: Mapping[str, Any]) -> RunDir:
         data = dataclasses.asdict(dataclasses.replace(spec, extra_vars={}))
         write_json(temp / "spec.json", data)
         write_json(temp / "launch.json", launch)
-        if spec.extra_vars:
-            write_json(temp / "extra_vars.json", dict(spec.extra_vars))
+        for name, private in (("extra_vars.json", dict(spec.extra_vars)), ("handed.json", handed)):
+            if private:
+                write_json(temp / name, private)
         final = runs / new_run_id()
         temp.rename(final)
         sync_dir(runs)

@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from tripleo_ffwd.ansible_run import asking, launchers, predecessors, process_tree, resuming, rundir
-from tripleo_ffwd.ansible_run.machine import Machine, this_machine
+from tripleo_ffwd.ansible_run import asking, keys, launchers, predecessors, process_tree, resuming, rundir
+from tripleo_ffwd.ansible_run.ending import cancel, execution, fence, pause, paused_by, unpause
+from tripleo_ffwd.ansible_run.machine import this_machine
 from tripleo_ffwd.ansible_run.rundir import RUNS, RunDir, run_dirs
-from tripleo_ffwd.ansible_run.status import read_status, settle
+from tripleo_ffwd.ansible_run.status import HEARTBEAT_STALE, read_status, settle
 from tripleo_ffwd.ansible_run.tree import load
 from tripleo_ffwd.ansible_run.validation import validate
-from tripleo_ffwd.exceptions import FfwdError, InvalidInput, LaunchFailed, NotFound, RunActive, WriteRefused
-from tripleo_ffwd.model import RunSpec, RunStatus
+from tripleo_ffwd.exceptions import FfwdError, LaunchFailed, NoFreeSlot, RunActive, WriteRefused
+from tripleo_ffwd.model import FailedTask, RunSpec, RunStatus
+
+__all__ = [
+    "cancel",
+    "execution",
+    "fence",
+    "leftovers",
+    "list_runs",
+    "lost",
+    "pause",
+    "paused_by",
+    "start",
+    "status",
+    "timeout_of",
+    "unpause",
+]
 
 POLL = 0.05
 LOG_TAIL = 600
-HEARTBEAT_STALE = 60
 CANCEL_GRACE = 300
 
 
@@ -36,6 +50,10 @@ def start(
     cancel_grace: int = CANCEL_GRACE,
     wait: float = 15,
     adopt: bool = False,
+    ssh_key: str = "",
+    secrets: Sequence[str] = (),
+    executor: str = "",
+    most: int = 0,
 ) -> tuple[RunStatus, bool]:
     """Start a run, or attach to the live one of the same key (plan, phase, playbook, digest, targets, batch).
 
@@ -58,6 +76,11 @@ def start(
         wait: seconds within which the supervisor must have taken the run over.
         adopt: take the plan's newest run for done when it is of the same key, with the same tags, variables and user,
             and was successful: for what must not be repeated.
+        ssh_key: private key to reach the nodes with, as `keys.check` returns it; kept on no disk but on its way to the
+            supervisor.
+        secrets: texts that no log may show, besides those that the spec and its playbooks tell of.
+        executor: name under which runs are counted; by default that of the machine.
+        most: how many live runs one executor may have started; 0 for any number.
 
     Returns:
         The status, and whether it is that of a run that was there already.
@@ -65,7 +88,8 @@ def start(
     Raises:
         InvalidInput: the spec is wrong, or an earlier run can't be gone on with; nothing was made.
         ConfigurationError: there is no Ansible.
-        RunActive: another run of the plan is live, or may be.
+        RunActive: another run of the plan is live, or may be. Those of other batches of its phase are no obstacle.
+        NoFreeSlot: the executor has as many live runs as it may have.
         LaunchFailed: the supervisor didn't start; the run is settled as never started.
         WriteRefused: work_dir can't be written.
     """
@@ -75,6 +99,9 @@ def start(
         there = predecessors.find_same(work_dir, spec, heartbeat_stale, adopt or spec.resume)
         if there is not None:
             return there, True
+        executor = executor or this_machine().host
+        if most:
+            _check_slot(work_dir, executor, most, heartbeat_stale)
         tree = load(Path(spec.tree))
         earlier = predecessors.find_earlier(work_dir, spec, tree) if spec.resume else None
         if earlier is not None:
@@ -82,13 +109,14 @@ def start(
         launch = {
             "created": time.time(),
             "launcher": launcher,
+            "executor": executor,
             "heartbeat_interval": heartbeat_interval,
             "heartbeat_stale": heartbeat_stale,
             "cancel_grace": cancel_grace,
             "asked": asking.fingerprint(spec),
             "starter": {**vars(this_machine()), "pid": os.getpid()},
         }
-        run = rundir.create(work_dir, spec, launch)
+        run = rundir.create(work_dir, spec, launch, keys.handed(ssh_key, secrets))
         try:
             if earlier is not None:
                 _hand_over(earlier.run, run, spec)
@@ -97,6 +125,17 @@ def start(
             settle(run, str(error))
             raise
         return _await_takeover(run, heartbeat_stale, wait), False
+
+
+def _check_slot(work_dir: Path, executor: str, most: int, heartbeat_stale: float) -> None:
+    ours = [run for run in run_dirs(work_dir) if (rundir.read_json(run.launch) or {}).get("executor") == executor]
+    live = [run.run_id for run in ours if not read_status(run, heartbeat_stale=heartbeat_stale).settled]
+    if len(live) >= most:
+        raise NoFreeSlot(
+            f"executor {executor} has {len(live)} live runs and may have {most}: {', '.join(live)}",
+            where="[ffwd] runs_per_executor",
+            remedy="Try again when one has ended, or on another executor",
+        )
 
 
 @contextlib.contextmanager
@@ -145,6 +184,23 @@ def _log_tail(run: RunDir) -> str:
     return f"; its log ends with: {text[-LOG_TAIL:]}" if text else ""
 
 
+def lost(run_dir: Path) -> tuple[FailedTask, ...]:
+    """Return the hosts that a run has lost, each with its first failed task, in the order in which it lost them.
+
+    They are those of a run that came to an end by itself; of any other nothing is said.
+
+    Raises:
+        InvalidInput: its playbooks are gone.
+        OSError: its ledger can't be read.
+    """
+    run = RunDir(run_dir.absolute())
+    spec = rundir.load_spec(run)
+    ended = rundir.read_json(run.status) or {}
+    if spec is None or (ended.get("state"), ended.get("result")) != ("finished", "failed"):
+        return ()
+    return resuming.replay(run, spec, load(Path(spec.tree)))[0].lost
+
+
 def timeout_of(run_dir: Path) -> int:
     """Return the seconds after which a run's supervisor ends it; 0 when its directory can't be read."""
     spec = rundir.load_spec(RunDir(run_dir))
@@ -154,86 +210,6 @@ def timeout_of(run_dir: Path) -> int:
 def status(run_dir: Path, *, heartbeat_stale: float = HEARTBEAT_STALE) -> RunStatus:
     """Return where a run stands; ``unknown`` with a message where it can't be told. Never raises for a run's files."""
     return read_status(RunDir(run_dir.absolute()), heartbeat_stale=heartbeat_stale)
-
-
-def cancel(
-    run_dir: Path, *, now: bool = False, wait: float = 0, heartbeat_stale: float = HEARTBEAT_STALE, by: str = ""
-) -> RunStatus:
-    """Ask for a run's end; its supervisor sees it within a second, wherever it is.
-
-    No new task is started, and those under way have some time to end (the run's `cancel_grace`); then all is killed.
-
-    Args:
-        run_dir: the run's directory.
-        now: kill at once; also after a cancel that still waits. What was cut off stands in the run's status.
-        wait: seconds to wait until the run has settled; 0 returns at once.
-        heartbeat_stale: as for `status`.
-        by: who asks, for the record.
-
-    Raises:
-        NotFound: there is no such run.
-        WriteRefused: the request can't be written.
-    """
-    run = _existing(run_dir)
-    current = read_status(run, heartbeat_stale=heartbeat_stale)
-    if current.settled:
-        return current
-    if run.claim.exists() or not settle(run, "it was cancelled before it began"):
-        _request(run.cancel, by, now=now)
-    return _await_end(run, wait, heartbeat_stale)
-
-
-def pause(run_dir: Path, *, wait: float = 0, heartbeat_stale: float = HEARTBEAT_STALE, by: str = "") -> RunStatus:
-    """Ask a run to end where its next stage begins, with the result ``paused``; it is gone on with like any other.
-
-    Nothing is left running by a paused run, so that it outlives restarts. A run in its last stage finishes instead.
-
-    The arguments are those of `cancel`.
-
-    Raises:
-        NotFound: there is no such run.
-        WriteRefused: the request can't be written.
-    """
-    run = _existing(run_dir)
-    current = read_status(run, heartbeat_stale=heartbeat_stale)
-    if current.settled:
-        return current
-    _request(run.pause, by)
-    return _await_end(run, wait, heartbeat_stale)
-
-
-def unpause(run_dir: Path, *, heartbeat_stale: float = HEARTBEAT_STALE) -> RunStatus:
-    """Take back the request for a pause that a run has not come to yet.
-
-    Raises:
-        NotFound: there is no such run.
-        WriteRefused: the request can't be taken back.
-    """
-    run = _existing(run_dir)
-    try:
-        run.pause.unlink(missing_ok=True)
-    except OSError as error:
-        raise WriteRefused(f"the request can't be taken back: {error.strerror}", where=str(run.pause)) from error
-    return read_status(run, heartbeat_stale=heartbeat_stale)
-
-
-def _request(path: Path, by: str, **more: bool) -> None:
-    asked = {"at": rundir.now(), "by": f"by {by or _user()}", **more}
-    try:
-        # The first one counts, but for one that is in more of a hurry.
-        if not rundir.write_once(path, asked) and more.get("now"):
-            rundir.write_json(path, asked)
-    except OSError as error:
-        raise WriteRefused(f"the request can't be written: {error.strerror}", where=str(path)) from error
-
-
-def _await_end(run: RunDir, wait: float, heartbeat_stale: float) -> RunStatus:
-    deadline = time.monotonic() + wait
-    current = read_status(run, heartbeat_stale=heartbeat_stale)
-    while not current.settled and time.monotonic() < deadline:
-        time.sleep(POLL)
-        current = read_status(run, heartbeat_stale=heartbeat_stale)
-    return current
 
 
 def list_runs(
@@ -252,49 +228,6 @@ def list_runs(
     return tuple(status for status in found if plan is None or status.plan in wanted)
 
 
-def fence(run_dir: Path, host: str, reason: str, *, heartbeat_stale: float = HEARTBEAT_STALE) -> RunStatus:
-    """Record the operator's word that the machine of a run is off and stays off: then silence means that it is dead.
-
-    Raises:
-        NotFound: there is no such run.
-        InvalidInput: no reason, or another host than the run's own, or the run is on this very machine.
-        WriteRefused: the word can't be written.
-    """
-    run = _existing(run_dir)
-    claim = rundir.read_json(run.claim) or {}
-    if not reason.strip():
-        raise InvalidInput(
-            "fencing needs a reason", where=run.run_id, remedy="Say how you know that the machine is off"
-        )
-    if host != claim.get("host"):
-        raise InvalidInput(f"the run is on {claim.get('host', 'no machine')}, not on {host}", where=run.run_id)
-    owner = Machine(host, str(claim.get("boot_id", "")), str(claim.get("pid_ns", "")))
-    if owner.same(this_machine()):
-        raise InvalidInput(
-            "the run is on this machine, which is not off",
-            where=run.run_id,
-            remedy=f"tripleo-ffwd run cancel {run.run_id}",
-        )
-    try:
-        rundir.write_json(run.fence, {"at": rundir.now(), "by": _user(), "host": host, "reason": reason.strip()})
-    except OSError as error:
-        raise WriteRefused(f"the word can't be written: {error.strerror}", where=str(run.fence)) from error
-    return read_status(run, heartbeat_stale=heartbeat_stale)
-
-
 def leftovers(run_dir: Path) -> tuple[int, ...]:
     """Return the pids of what is alive of a run on this machine, without its supervisor: the proof of its end."""
     return tuple(process.pid for process in process_tree.scan(run_dir.name))
-
-
-def _existing(run_dir: Path) -> RunDir:
-    if not run_dir.is_dir():
-        raise NotFound("there is no such run", where=str(run_dir), remedy="See `tripleo-ffwd run list`")
-    return RunDir(run_dir.absolute())
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())

@@ -16,10 +16,14 @@ from tripleo_ffwd.ansible_run.tree import load
 from tripleo_ffwd.exceptions import FfwdError, WriteRefused
 from tripleo_ffwd.model import FailedTask, RunningTask, RunStatus
 
+HEARTBEAT_STALE = 60
 # A directory that no supervisor has claimed for so many seconds belongs to a starter that died.
 LAUNCH_GRACE = 60.0
 # How long a supervisor may take to exit once it has written its last word.
 EXIT_SECONDS = 1.0
+# Why a run that nobody has claimed is given up.
+ORPHANED = "its starter ended before a supervisor took the run over"
+CANCELLED = "it was cancelled before it began"
 FIELDS = frozenset(field.name for field in dataclasses.fields(RunStatus)) - {"run_id", "run_dir", "heartbeat_age"}
 
 
@@ -48,6 +52,12 @@ def settle(run: RunDir, reason: str) -> bool:
     if given_up:
         run.clean()
     return given_up
+
+
+def may_begin_again(run: RunDir) -> bool:
+    """Return whether a run never began though nobody wanted that: its starter died, or could not start it."""
+    reason = (read_json(run.claim) or {}).get("abandoned")
+    return reason is not None and reason != CANCELLED
 
 
 def read_status(run: RunDir, *, heartbeat_stale: float) -> RunStatus:
@@ -113,7 +123,8 @@ class _Inquiry:
         age = time.time() - float(launch["created"])
         if age <= LAUNCH_GRACE:
             return self._status(state="live", message="the supervisor is being started")
-        give_up(self._run, "its starter ended before a supervisor took the run over")
+        if give_up(self._run, ORPHANED):
+            self._run.clean()
         return self.answer()
 
     def _claimed(self) -> RunStatus:
@@ -181,4 +192,5 @@ class _Inquiry:
         fields["running"] = tuple(RunningTask(**task) for task in fields.get("running", ()))
         base = _blank(self._run, state="unknown")
         age = round(self._age(), 3) if self._published.get("heartbeat") else None
-        return dataclasses.replace(base, **{**fields, "heartbeat_age": age, **changes})
+        status = dataclasses.replace(base, **{**fields, "heartbeat_age": age, **changes})
+        return status if status.state == "live" else dataclasses.replace(status, eta=None)

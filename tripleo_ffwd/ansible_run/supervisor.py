@@ -20,10 +20,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from tripleo_ffwd.ansible_run import command, process_tree, rundir
+from tripleo_ffwd.ansible_run import command, keys, process_tree, rundir
 from tripleo_ffwd.ansible_run.control import Control
 from tripleo_ffwd.ansible_run.heart import Heart
 from tripleo_ffwd.ansible_run.ledger import Ledger
+from tripleo_ffwd.ansible_run.logs import AsideHandler
 from tripleo_ffwd.ansible_run.machine import stat_process, this_machine
 from tripleo_ffwd.ansible_run.playbook import PlaybookRun
 from tripleo_ffwd.ansible_run.rundir import RunDir
@@ -58,9 +59,7 @@ def become_supervisor(run: RunDir) -> None:
     os.dup2(log, 2)
     os.close(log)
     os.close(null)
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True
-    )
+    logging.basicConfig(handlers=[AsideHandler(sys.stderr)], level=logging.INFO, force=True)
     if Path("/proc/self").readlink().name != str(os.getpid()):
         raise RuntimeError("/proc shows another pid namespace than the supervisor's")
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
@@ -82,9 +81,14 @@ def supervise(run: RunDir) -> None:
     launch = rundir.read_json(run.launch) or {}
     if spec is None:
         raise RuntimeError("spec.json can't be read")
-    control = Control(run, timeout=spec.timeout, grace=float(launch.get("cancel_grace", CANCEL_GRACE)))
     heart = Heart(run, spec, interval=float(launch.get("heartbeat_interval", 2)))
-    control.lease(heart, seconds=float(launch.get("heartbeat_stale", 60)) / 2)
+    control = Control(
+        run,
+        heart,
+        timeout=spec.timeout,
+        grace=float(launch.get("cancel_grace", CANCEL_GRACE)),
+        lease=float(launch.get("heartbeat_stale", 60)) / 2,
+    )
 
     def ask_to_end(_number: int, _frame: FrameType | None) -> None:
         control.request("cancelled", "the supervisor was told to end by a signal")
@@ -107,12 +111,13 @@ def supervise(run: RunDir) -> None:
 
 def run_ansible(run: RunDir, spec: RunSpec, heart: Heart, control: Control) -> tuple[str, str]:
     """Run the playbook and end what it leaves behind; return result and message."""
+    ssh_key, secrets = keys.take(run)
     tree = load(Path(spec.tree))
     verify(tree)
-    playbook = PlaybookRun(run, spec, tree, heart)
+    playbook = PlaybookRun(run, spec, tree, heart, ssh_key=ssh_key, secrets=secrets)
     record(run, {"event": "run_start", "run_id": run.run_id, "playbook": spec.playbook, "resumes": spec.resumes})
     try:
-        code = playbook.execute()
+        code = playbook.execute(control)
     finally:
         control.prove_ended()
     result, message = playbook.judge(code, control.reason)

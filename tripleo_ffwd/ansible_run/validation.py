@@ -12,8 +12,9 @@ from typing import Any
 
 import yaml
 
+from tripleo_ffwd.ansible_run import keys, pace
 from tripleo_ffwd.ansible_run.command import require_ansible, unreadable_directory
-from tripleo_ffwd.ansible_run.modules import require_modules
+from tripleo_ffwd.ansible_run.modules import NAME, require_modules
 from tripleo_ffwd.ansible_run.tree import Tree, load, verify
 from tripleo_ffwd.exceptions import InvalidInput
 from tripleo_ffwd.model import RunSpec
@@ -37,6 +38,8 @@ def validate(spec: RunSpec) -> None:
     _check_ssh(spec)
     _check_directories(spec)
     _check_tags(spec)
+    _check_become(spec)
+    pace.check(spec)
     tree = load(Path(spec.tree))
     _check_tree(spec, tree)
     _check_variables(spec, tree)
@@ -63,6 +66,7 @@ def _check_files(spec: RunSpec) -> None:
                 f"ssh_key_file {spec.ssh_key_file} is open to others: ssh refuses it",
                 remedy=f"chmod 600 {spec.ssh_key_file}",
             )
+        keys.check_file(spec.ssh_key_file)
 
 
 def _check_ssh(spec: RunSpec) -> None:
@@ -101,6 +105,15 @@ def _check_tags(spec: RunSpec) -> None:
                 "it is finished everywhere, would be left out, or all but them",
                 remedy="Name the tags of the tasks that you want to leave out",
             )
+
+
+def _check_become(spec: RunSpec) -> None:
+    if spec.become_method and not NAME.fullmatch(spec.become_method):
+        raise InvalidInput(
+            f"become_method {spec.become_method!r} is no name of a plugin", remedy="Give one, such as sudo"
+        )
+    if any(character.isspace() or not character.isprintable() for character in spec.become_user):
+        raise InvalidInput(f"become_user {spec.become_user!r} is no name of a user", remedy="Give one, such as root")
 
 
 def _check_tree(spec: RunSpec, tree: Tree) -> None:

@@ -16,12 +16,13 @@ from oslo_config import cfg
 from tripleo_ffwd import config, heat
 from tripleo_ffwd.ansible_run.command import plugin_paths, unreadable_directory
 from tripleo_ffwd.ansible_run.modules import find_missing
-from tripleo_ffwd.exceptions import ConfigurationError, InvalidInput, MalformedOutputs
-from tripleo_ffwd.playbook_gen import bounds, modules, pipeline, writing
+from tripleo_ffwd.exceptions import ConfigurationError, FfwdError, InvalidInput, MalformedOutputs
+from tripleo_ffwd.playbook_gen import bounds, garbage, modules, pipeline, writing
 from tripleo_ffwd.playbook_gen.deployments import Deployments, load_deployments
 from tripleo_ffwd.playbook_gen.loading import as_mapping
 from tripleo_ffwd.playbook_gen.options import TASK_ORDERS, GenerateOptions
 from tripleo_ffwd.playbook_gen.tree import PlaybookTree
+from tripleo_ffwd.redaction import Redactor, values
 
 # What an option looks for, and the setting of [ffwd] that it stands in for.
 _PATHS = {"module": "ansible_library", "roles": "ansible_roles_path", "collections": "ansible_collections_path"}
@@ -82,6 +83,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         )
 
 
+@garbage.kept()
 def run(args: argparse.Namespace) -> int:
     """Generate, write, and say what there is."""
     writing.check_target(args.output_dir)
@@ -151,7 +153,12 @@ def compile_from(args: argparse.Namespace) -> PlaybookTree:
         config_download=_read_tree(args.config_download) if args.config_download else None,
         deployments=_fetch(settings, args.stack, outputs) if args.stack else None,
     )
-    tree = pipeline.compile_playbooks(outputs, options)
+    try:
+        tree = pipeline.compile_playbooks(outputs, options)
+    except FfwdError as error:
+        # What is wrong may be quoted, and the outputs have the overcloud's passwords.
+        error.what = Redactor(values("", outputs))(error.what)
+        raise
     return dataclasses.replace(tree, manifest={**tree.manifest, "missing_modules": _missing_modules(tree, paths)})
 
 

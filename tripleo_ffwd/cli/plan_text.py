@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tripleo_ffwd.plan.masking import MASK
 from tripleo_ffwd.plan.problems import Problem
 from tripleo_ffwd.plan.store import PlanVersion
+from tripleo_ffwd.redaction import MASK
 
 _WIDTH = 100
 # Names of a kind that are printed.

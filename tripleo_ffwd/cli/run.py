@@ -66,7 +66,7 @@ def list_runs(args: argparse.Namespace) -> int:
     if not found:
         print(f"no runs in {work_dir(args) / RUNS}")
         return 0
-    table = Table("run", "plan", "phase", "playbook", "state", "stages", "failed", "started", box=None)
+    table = Table("run", "plan", "phase", "playbook", "state", "stages", "failed", "started", "expected end", box=None)
     for status in found:
         table.add_row(*_row(status))
     _console().print(table)
@@ -83,6 +83,7 @@ def _row(status: RunStatus) -> Sequence[str]:
         f"{status.stages_done}/{status.stages_total}",
         str(status.failed_total),
         status.started_at[:19],
+        status.eta or "",
     )
 
 
@@ -153,6 +154,7 @@ def _describe(status: RunStatus) -> None:
         ("hosts", f"{status.hosts_done} of {status.hosts_total}"),
         ("started", status.started_at),
         ("finished", status.finished_at),
+        ("expected end", status.eta or ""),
         ("sign of life", beat),
         ("directory", status.run_dir),
     ):

@@ -81,6 +81,7 @@ def mistral_sections(site: Site, *, port: int, heat_port: int) -> Sections:
         "ffwd": {
             "work_dir": site.work,
             "heat_url": heat_url(heat_port),
+            "mistral_url": mistral_url(port),
             # An embedded Heat has one engine, which loses everything when it ends.
             "heat_stall_timeout": 10,
             # Chosen on purpose: an embedded Mistral has no control group or container that ends with it.

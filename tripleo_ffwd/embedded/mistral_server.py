@@ -4,6 +4,9 @@ Imports mistral inside functions only. `mistral-server --server all` forks, so t
 its parts; here they are threads of one process. On SIGTERM it takes no new requests, lets the actions that run finish
 and notes that they did; whatever else was under way is in the database, and the next start goes on with it
 (`mistral_recovery`). It signals no process group: the supervisors of Ansible runs live on.
+
+Files in ``conf.d`` beside its configuration are read after it. One that sets another ``transport_url``, RabbitMQ's,
+makes it API and engine alone: then executors are processes of their own, as many as somebody starts.
 """
 
 from __future__ import annotations
@@ -29,6 +32,8 @@ LOG = logging.getLogger(__name__)
 DRAIN_TIMEOUT = 15
 # There when the last end was a drained one: no action ran that the database does not know the end of.
 DRAINED = "drained"
+# Directory of configuration that each start leaves as it is.
+MORE = "conf.d"
 
 
 def main() -> None:
@@ -55,7 +60,8 @@ def _configure(path: Path) -> None:
     warnings.simplefilter("ignore")
     from mistral import config
 
-    config.parse_args(["--config-file", str(path)])
+    more = path.parent / MORE
+    config.parse_args(["--config-file", str(path), *(["--config-dir", str(more)] if more.is_dir() else [])])
     logging.setup(cfg.CONF, "mistral")
 
 
@@ -79,13 +85,20 @@ def _start_engine(drained: Path) -> tuple[Any, Any]:
     left = mistral_recovery.take_stock()
     was_drained = drained.exists()
     drained.unlink(missing_ok=True)
+    alone = _is_alone()
     engine = engine_server.get_oslo_service(setup_profiler=False)
-    executor = executor_server.get_oslo_service(setup_profiler=False)
-    for service in (engine, executor):
+    executor = executor_server.get_oslo_service(setup_profiler=False) if alone else None
+    for service in filter(None, (engine, executor)):
         service.start()
         service.wait_started()
-    mistral_recovery.go_on(left, engine.engine, drained=was_drained)
+    if alone:
+        mistral_recovery.go_on(left, engine.engine, drained=was_drained)
     return engine, executor
+
+
+def _is_alone() -> bool:
+    """True when messages stay in this process: with a bus they outlive it, and others work on what is under way."""
+    return str(cfg.CONF.transport_url).startswith("fake:")
 
 
 def _start_api() -> Any:
@@ -105,7 +118,9 @@ def _drain(api: Any, engine: Any, executor: Any, drained: Path) -> None:
         api.stop()
     # The engine's own stop() may take long over its scheduler, whose jobs are safe in the database; its RPC server
     # is all that must end well: results that it has taken are committed when this returns.
-    steps = (lambda: executor.stop(graceful=True), _flush_results, lambda: engine._rpc_server.stop(graceful=True))
+    steps: list[Callable[[], object]] = [_flush_results, lambda: engine._rpc_server.stop(graceful=True)]
+    if executor is not None:
+        steps.insert(0, lambda: executor.stop(graceful=True))
     if all(_bounded(step, DRAIN_TIMEOUT) for step in steps):
         drained.touch(mode=0o600)
         LOG.info("Ended; no action was cut short")

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from tripleo_ffwd.plan import effective, masking, tree
+from tripleo_ffwd import redaction
+from tripleo_ffwd.plan import effective, hidden, tree
 from tripleo_ffwd.plan.arrangement import REPORT
-from tripleo_ffwd.plan.places import Files, NotReadable
+from tripleo_ffwd.plan.places import Files
 from tripleo_ffwd.plan.version import PlanVersion
-
-_HIDDEN = "hidden"
 
 
 def compare(old: PlanVersion | None, new: PlanVersion) -> dict[str, Any]:
@@ -31,7 +30,7 @@ def compare(old: PlanVersion | None, new: PlanVersion) -> dict[str, Any]:
         ``types``: added, removed and changed of the resource registry.
     """
     sides = [_Side(old), _Side(new)]
-    hidden = sides[0].hidden | sides[1].hidden
+    known = sides[0].hidden | sides[1].hidden
     before, after = sides
     environments = {*before.environments, *after.environments}
     files = _names(before.digests, after.digests)
@@ -42,7 +41,7 @@ def compare(old: PlanVersion | None, new: PlanVersion) -> dict[str, Any]:
             "after": list(after.environments),
             "changed": [name for name in files["changed"] if name in environments],
         },
-        "parameters": _parameters(before.parameters, after.parameters, hidden),
+        "parameters": _parameters(before.parameters, after.parameters, known),
         "types": _settings(before.types, after.types, lambda name, value: value),
     }
     order = before.environments == after.environments
@@ -72,27 +71,7 @@ class _Side:
         self.parameters = {name: setting.value for name, setting in {**merged.defaults, **merged.parameters}.items()}
         self.types = {name: setting.value for name, setting in merged.types.items()}
         self.types |= {" ".join(("resources", *path)): setting.value for path, setting in merged.single.items()}
-        self.hidden = _hidden_parameters(files, self.digests)
-
-
-def _hidden_parameters(files: Files, names: Collection[str]) -> set[str]:
-    """Return the parameters that any template declares hidden."""
-    found: set[str] = set()
-    for name in names:
-        if not name.endswith((".yaml", ".template")) or name.endswith(".j2.yaml"):
-            continue
-        try:
-            if _HIDDEN not in files.text(name):
-                continue
-            content = files.load(name)
-        except NotReadable:
-            # It is no template that Heat could read; who needs it is told elsewhere.
-            continue
-        declared = content.get("parameters") if isinstance(content, dict) else None
-        for parameter, schema in declared.items() if isinstance(declared, dict) else ():
-            if isinstance(schema, dict) and str(schema.get(_HIDDEN, "")).lower() in ("true", "1", "yes", "on"):
-                found.add(str(parameter))
-    return found
+        self.hidden = set(hidden.parameters(files, self.digests))
 
 
 def _names(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, list[str]]:
@@ -103,8 +82,8 @@ def _names(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, lis
     }
 
 
-def _parameters(before: Mapping[str, Any], after: Mapping[str, Any], hidden: Collection[str]) -> dict[str, Any]:
-    found = _settings(before, after, lambda name, value: masking.masked(name, value, hidden))
+def _parameters(before: Mapping[str, Any], after: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
+    found = _settings(before, after, lambda name, value: redaction.masked(name, value, known))
     covered: list[str] = []
     for name, shown in found["changed"].items():
         covered += _covered(name, (before[name], after[name]), shown)

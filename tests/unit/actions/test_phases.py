@@ -9,7 +9,7 @@ from mistral_lib import actions
 from oslo_config import cfg
 
 from tripleo_ffwd import config
-from tripleo_ffwd.actions.phases import AcquireLockAction, FinishPhaseAction
+from tripleo_ffwd.actions.phases import AcquireLockAction, FinishPhaseAction, RecordPlaybookAction
 from tripleo_ffwd.plan import phases
 
 
@@ -48,3 +48,16 @@ def test_it_takes_the_lock_from_nobody_else(work_dir):
     refused = run(FinishPhaseAction("p", "run", "e-1", []))
     assert isinstance(refused, actions.Result)
     assert refused.error["error"] == "PlanLocked"
+
+
+def test_what_was_limited_by_tags_has_not_finished(work_dir):
+    assert run(AcquireLockAction("p", "run", "e-1"))["acquired"]
+    told = run(FinishPhaseAction("p", "run", "e-1", ["ctl-0"], tags="validation"))
+    assert told["status"] == "SUCCESS"
+    assert "has run what is tagged validation, and is not recorded as finished, on 1 nodes" in told["message"]
+    assert phases.read_record(work_dir, "p").nodes == {}
+    assert run(AcquireLockAction("p", "upgrade", "e-2"))["acquired"]
+    run(RecordPlaybookAction("p", "upgrade", "e-2", "upgrade_steps_playbook.yaml", ["ctl-0"], tags="validation"))
+    assert phases.read_record(work_dir, "p").playbooks == {}
+    run(RecordPlaybookAction("p", "upgrade", "e-2", "upgrade_steps_playbook.yaml", ["ctl-0"], tags=""))
+    assert phases.read_record(work_dir, "p").playbooks == {"ctl-0": ("upgrade_steps_playbook.yaml",)}

@@ -83,3 +83,14 @@ def test_systemd_unit_is_a_control_group_of_its_own(tmp_path: Path, uid: int, ma
         "tripleo_ffwd.ansible_run.supervisor",
         str(tmp_path / "20260101T000000-abc"),
     ]
+
+
+def test_tasks_run_as_another_user_where_the_playbook_does_not_say(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    plain = command.ansible_environment(run, spec(tmp_path), "/c")
+    assert plain["ANSIBLE_BECOME"] == "False" and "ANSIBLE_BECOME_USER" not in plain
+    given = spec(tmp_path, become=True, become_user="root", become_method="su", connect_timeout=5)
+    found = command.ansible_environment(run, given, "/c")
+    names = ("ANSIBLE_BECOME", "ANSIBLE_BECOME_USER", "ANSIBLE_BECOME_METHOD", "ANSIBLE_TIMEOUT")
+    assert [found[name] for name in names] == ["True", "root", "su", "5"]
+    assert "ConnectTimeout=5" in shlex.split(command.ssh_args(given))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,3 +75,19 @@ def test_machine_is_the_same_only_on_the_same_boot() -> None:
     here = this_machine()
     assert here.same(this_machine())
     assert here.boot_id == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def test_children_of_all_threads_are_found_by_the_kernel_s_lists() -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    thread = threading.Thread(target=lambda: started.append(subprocess.Popen(["sleep", "60"])))
+    started.append(subprocess.Popen(["sleep", "60"]))
+    thread.start()
+    thread.join()
+    try:
+        found = process_tree.own_children()
+        assert {one.pid for one in started} <= {one.pid for one in found}
+        assert set(found) == set(process_tree.children(os.getpid()))
+    finally:
+        for one in started:
+            one.kill()
+            one.wait()

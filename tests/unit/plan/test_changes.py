@@ -7,8 +7,9 @@ import json
 import pytest
 from plan_stores import CONVERGE, PREPARE, write
 
+from tripleo_ffwd import redaction
 from tripleo_ffwd.cli import plan_text
-from tripleo_ffwd.plan import changes, masking
+from tripleo_ffwd.plan import changes
 from tripleo_ffwd.plan.store import PlanStore
 
 EMPTY = {"added": {}, "removed": {}, "changed": {}}
@@ -101,11 +102,11 @@ def test_secrets_are_named_and_their_values_nowhere(store, templates):
     text = json.dumps(found)
     assert "planted" not in text
     changed = found["parameters"]["changed"]
-    assert changed["AdminPassword"] == changed["OddlyNamed"] == changed["Text"] == [masking.MASK] * 2
+    assert changed["AdminPassword"] == changed["OddlyNamed"] == changed["Text"] == [redaction.MASK] * 2
     assert changed["Plain"] == ["shown-a", "shown-b"]
-    shown = {"keystone::admin_token": masking.MASK, "nova::workers": 4, "deep": [{"key": masking.MASK}]}
+    shown = {"keystone::admin_token": redaction.MASK, "nova::workers": 4, "deep": [{"key": redaction.MASK}]}
     assert changed["ControllerExtraConfig"] == [shown, shown]
-    assert changed["Url"] == [f"http://user:{masking.MASK}@host/"] * 2
+    assert changed["Url"] == [f"http://user:{redaction.MASK}@host/"] * 2
     assert found["parameters"]["covered"] == [
         "AdminPassword",
         "ControllerExtraConfig.deep[0].key",
@@ -150,11 +151,11 @@ private_key
 
 @pytest.mark.parametrize("name", SECRETS.split())
 def test_names_of_secrets(name):
-    assert masking.is_secret(name)
+    assert redaction.is_secret(name)
 
 
 @pytest.mark.parametrize(
     "name", ["KeystoneRegion", "NtpServer", "keystone::workers", "DockerNamespace", "ControllerCount"]
 )
 def test_names_of_none(name):
-    assert not masking.is_secret(name)
+    assert not redaction.is_secret(name)

@@ -94,7 +94,7 @@ class Recorder:
         if self._under_way.get(host) == uuid:
             del self._under_way[host]
         told = status in ("failed", "rescued", "ignored", "unreachable")
-        message = self._mask(words.describe(result)) if told else ""
+        message = words.describe(result, self._mask) if told else ""
         self._try(lambda: self._ledger.append_end(self._numbers.get(uuid, 0), host, status, message))
 
     def tell(self, event: str, **fields: Any) -> None:
@@ -151,8 +151,9 @@ class Recorder:
             return "its supervisor died"
         try:
             asked = json.loads(self._stop.read_text(encoding="utf-8"))
+            return "" if asked.get("at") == AT_STAGE and not stage else ASKED
         except FileNotFoundError:
             return ""
-        except (OSError, ValueError):
-            asked = {}
-        return "" if asked.get("at") == AT_STAGE and not stage else ASKED
+        except (OSError, ValueError, AttributeError) as error:
+            # Somebody asked for something.
+            return f"what it was asked to can't be read: {type(error).__name__}"

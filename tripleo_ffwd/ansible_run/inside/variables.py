@@ -17,9 +17,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 KEY_BYTES = 32
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
@@ -63,6 +60,13 @@ def changes(before: Values, after: Values) -> tuple[Values, dict[str, dict[str, 
     return new, gone
 
 
+def _cipher(key: bytes) -> Any:
+    # Supervisors and status calls, which only list what is kept, need not load it.
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    return AESGCM(key)
+
+
 class Keeper:
     """Keeps the variables of one run; a single process writes them.
 
@@ -74,7 +78,7 @@ class Keeper:
 
     def __init__(self, path: Path, key: bytes, version: str) -> None:
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        self._cipher = AESGCM(key)
+        self._cipher = _cipher(key)
         self._version = version
         self._known: Values = {}
 
@@ -155,8 +159,10 @@ def state_at(path: Path, key: bytes, stage: str, version: str) -> Values:
     Raises:
         Unreadable: another key, a damaged file, or objects of another ansible-core than `version`.
     """
+    from cryptography.exceptions import InvalidTag
+
     state: Values = {}
-    cipher = AESGCM(key)
+    cipher = _cipher(key)
     with path.open("rb") as file:
         for kept in up_to(index(path), stage):
             if kept.version.split(".")[:2] != version.split(".")[:2]:

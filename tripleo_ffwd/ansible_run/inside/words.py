@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 HIDDEN = "(hidden by no_log)"
 MESSAGE_LENGTH = 300
-MASK = "********"
 
 
-def describe(result: Mapping[str, Any]) -> str:
-    """Return why a task failed, in one line, from its result; never what no_log hides."""
+def describe(result: Mapping[str, Any], mask: Callable[[str], str] = str) -> str:
+    """Return why a task failed, in one line, from its result; never what no_log hides.
+
+    Args:
+        result: of the task.
+        mask: covers secrets; before the text is cut, for the half of one would not be known any more.
+    """
     if "censored" in result or result.get("_ansible_no_log"):
         return HIDDEN
     for item in result.get("results") or ():
         if isinstance(item, dict) and (item.get("failed") or item.get("unreachable")):
-            return describe(item)
+            return describe(item, mask)
     text = str(result.get("msg") or result.get("exception") or result.get("stdout") or "no message")
     detail = str(result.get("stderr") or result.get("module_stderr") or "").strip()
     if detail and detail not in text:
         text = f"{text}: {detail.splitlines()[-1]}"
-    return shorten(text)
+    return shorten(mask(text))
 
 
 def shorten(text: str) -> str:
@@ -31,15 +35,3 @@ def shorten(text: str) -> str:
         return line
     # The first words say what was tried, the last ones most often why it failed.
     return f"{line[: MESSAGE_LENGTH // 3]} … {line[-MESSAGE_LENGTH * 2 // 3 :]}"
-
-
-def masker(secrets: Sequence[str]) -> Callable[[str], str]:
-    """Return a function that puts a mask where one of some secrets stands in a text; longer ones should come first."""
-
-    def mask(text: str) -> str:
-        for value in secrets:  # there may be hundreds; looking for each is faster than one pattern of them all
-            if value in text:
-                text = text.replace(value, MASK)
-        return text
-
-    return mask

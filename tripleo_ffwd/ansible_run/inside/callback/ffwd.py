@@ -17,8 +17,9 @@ from ansible.release import __version__ as ansible_version
 _ROOT = str(Path(__file__).parents[4])
 sys.path.append(_ROOT)
 try:
-    from tripleo_ffwd.ansible_run.inside import handlers, recording, variables, words
+    from tripleo_ffwd.ansible_run.inside import handlers, recording, variables
     from tripleo_ffwd.ansible_run.ledger import Ledger
+    from tripleo_ffwd.redaction import Redactor
 except Exception as error:
     # Ansible would only warn, and run everything without a record.
     print(f"ERROR! the records of a run need what is not here: {error}", file=sys.stderr)
@@ -76,7 +77,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             Path(private["run_dir"]),
             self._stages,
             (int(pid), int(started)),
-            words.masker(private["secrets"]),
+            Redactor(private["secrets"]),
         )
         self._path, self._key = Path(private["variables"]), bytes.fromhex(private["key"])
         self._restore, self._first = str(private["restore"]), str(private["first_stage"])
