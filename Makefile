@@ -6,9 +6,10 @@ BIN := $(VENV)/bin
 ANSIBLE_216 := .venv-ansible-2.16
 KEYSTONE := .venv-keystone
 SWIFT := .venv-swift
+RABBITMQ := .venv-rabbitmq
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-.PHONY: demo test test-differential test-templates test-overcloud test-faults test-faults-heat test-keystone test-swift lint docs bench config clean
+.PHONY: demo test test-differential test-templates test-overcloud test-faults test-faults-heat test-keystone test-swift test-executors lint docs bench config clean
 .DEFAULT_GOAL := test
 
 $(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
@@ -40,7 +41,7 @@ demo: $(VENV)/.installed
 	$(BIN)/tripleo-ffwd demo $(if $(KEEP),--keep)
 
 test: $(VENV)/.installed $(ANSIBLE_216)/.installed
-	FFWD_TEST_ANSIBLE_PLAYBOOK=$(CURDIR)/$(ANSIBLE_216)/bin/ansible-playbook $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/keystone --ignore=tests/differential/test_template_shapes.py $(PYTEST_ARGS)
+	FFWD_TEST_ANSIBLE_PLAYBOOK=$(CURDIR)/$(ANSIBLE_216)/bin/ansible-playbook $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/keystone --ignore=tests/executors --ignore=tests/differential/test_template_shapes.py $(PYTEST_ARGS)
 
 # Real Ansible runs the templates' tree and ours: more overclouds, seeds and generated programs than `test` has time for.
 test-differential: $(VENV)/.installed $(ANSIBLE_216)/.installed
@@ -77,6 +78,11 @@ test-keystone: $(VENV)/.installed $(KEYSTONE)/.installed
 test-swift: $(VENV)/.installed $(SWIFT)/.installed
 	FFWD_TEST_SWIFT=$(CURDIR)/$(SWIFT)/bin $(BIN)/python -m pytest tests/unit/plan/test_store.py tests/unit/plan/swift/test_plans.py $(PYTEST_ARGS)
 
+# Phases on two executors that are killed on the way, with a RabbitMQ from Debian's packages, installed or unpacked here.
+test-executors: $(VENV)/.installed
+	@prefix=$$(tests/executors/find_rabbitmq.sh $(RABBITMQ)) || { echo 'SKIPPED test-executors: there is no RabbitMQ'; exit 0; }; \
+	FFWD_TEST_RABBITMQ=$$prefix $(BIN)/python -m pytest tests/executors --durations=10 $(PYTEST_ARGS)
+
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -95,4 +101,4 @@ bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 clean:
-	rm -rf $(VENV) $(ANSIBLE_216) $(KEYSTONE) $(SWIFT) .venv-templates .bench .faults.json build dist doc/build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(ANSIBLE_216) $(KEYSTONE) $(SWIFT) $(RABBITMQ) .venv-templates .bench .faults.json build dist doc/build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
