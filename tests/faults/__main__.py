@@ -72,6 +72,9 @@ def _all(rows: list[Row], args: argparse.Namespace, root: Path) -> int:
 
 def _one(opened: Labs, row: Row, seed: str, inside: bool) -> str:
     begun = time.monotonic()
+    if why := row.obstacle():
+        print(f"SKIPPED {row.name} {seed}: {why}", flush=True)
+        return "skipped"
     try:
         if row.disk and not inside:
             _on_small_disk(opened.root / "small", row, seed)
@@ -109,7 +112,8 @@ def _report(rows: list[Row], known: dict[str, str]) -> int:
     for row in rows:
         found = [state for key, state in known.items() if key.split()[0] == row.name]
         failed += found.count("failed")
-        print(f"{row.name:22}{found.count('passed'):4} passed {found.count('failed'):4} failed")
+        skipped = f" {found.count('skipped'):4} skipped" if "skipped" in found else ""
+        print(f"{row.name:22}{found.count('passed'):4} passed {found.count('failed'):4} failed{skipped}")
     print(f"{len(rows)} rows, {failed} failures")
     return 1 if failed else 0
 

@@ -10,8 +10,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import clouds
 import psutil
 from ansible_lab import records, spec_of
+from clouds import Cloud
 from faults import playbook
 from faults.processes import soon
 from support import until
@@ -41,6 +43,7 @@ class Lab:
         root.mkdir(parents=True, exist_ok=True)
         self.root = root
         self.site: Site | None = None
+        self.cloud: Cloud | None = None  # opened by the rows that need it
         self.count = 0
         if on_nodes:
             self.site = open_site(root / "site")
@@ -53,7 +56,9 @@ class Lab:
             self.tree = playbook.make_local(root / "tree", self.effects)
 
     def close(self) -> None:
-        """End the nodes."""
+        """End the nodes, and Mistral."""
+        if self.cloud is not None:
+            clouds.closed(self.cloud.site)
         if self.site is not None:
             nodes.stop(self.site)
 

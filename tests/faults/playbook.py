@@ -47,7 +47,7 @@ def _note(task: str, module: str, before: str = "", value: str = "", **more: Any
     line = f"STAGE|{task}|{{{{ inventory_hostname }}}}|$nonce|{value}"
     text = (
         f"{before}test ! -e {{{{ effects }}}}.fails || exit 3; "
-        f'nonce=$$.$(date +%s%N); echo "{line}" >> {{{{ effects }}}}; echo $nonce'
+        f'nonce=$$.$(date +%s%N); echo "{line}" >> {{{{ effects }}}} && echo $nonce'
     )
     return {"name": task, module: text, **more}
 

@@ -4,9 +4,11 @@ Each row is a fault that happens to a run at a moment: when its ledger has so ma
 state reported must be true and nothing of the run alive; afterwards the run is gone on with to its end, and the hosts'
 files must show every task of every stage in order, none again whose stage had finished, with the right variables.
 
-What is not there yet: Mistral itself killed, or its whole control group ended; one of two executors killed (RabbitMQ);
-a file server that stalls, so that calls neither return nor fail; a power cut of the machine itself (writes that were
-not synced are lost); batches.
+A file server that stalls is a file system that is frozen, which holds up writers and leaves readers alone (it needs
+root, and is skipped without), and a request that is a pipe, which holds up its reader.
+
+What is not there: one of two executors killed (tests/executors have it); a power cut of the machine itself (writes that
+were not synced are lost); batches.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from faults import asked, files, kills, on_nodes
+from faults import asked, files, kills, on_nodes, outside, stalls
 from faults.lab import Case
 
 
@@ -29,6 +31,7 @@ class Row:
         on_nodes: whether the hosts are embedded nodes behind SSH.
         disk: whether the work directory is a small file system of its own.
         sample: whether the normal test run has it.
+        obstacle: says why there can be no such fault on this machine; an empty text when there can.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Row:
     on_nodes: bool = False
     disk: bool = False
     sample: bool = False
+    obstacle: Callable[[], str] = lambda: ""
 
 
 ROWS = (
@@ -83,6 +87,19 @@ ROWS = (
     Row("slow", "a node whose commands take their time", on_nodes.slow, on_nodes=True),
     Row("ssh", "kill -9 of the ssh client of a task", on_nodes.ssh_client, on_nodes=True, sample=True),
     Row("ssh-master", "kill -9 of the ssh that keeps a connection", on_nodes.ssh_master, on_nodes=True),
+    Row("mistral", "kill -9 of Mistral, which is started again", outside.mistral),
+    Row(
+        "control-group",
+        "all of Mistral's control group is killed, and supervisord had started the run",
+        outside.control_group,
+        obstacle=outside.obstacle,
+    ),
+    Row(
+        "control-group-detached",
+        "the same, and the run was started detached",
+        outside.control_group_detached,
+        obstacle=outside.obstacle,
+    ),
     Row("moved-away", "the run's directory is gone", files.moved_away),
     Row("unwritable", "no run's directory can be made", files.unwritable),
     Row("disk-full", "the file system of the run's directory is full", files.disk_full, disk=True),
@@ -92,6 +109,25 @@ ROWS = (
         files.disk_full_once,
         disk=True,
     ),
+    Row(
+        "stalled",
+        "writes to the run's directory are held up for longer than the lease",
+        stalls.stalled,
+        obstacle=stalls.obstacle,
+    ),
+    Row(
+        "stalled-for-a-moment",
+        "the same, for less",
+        stalls.stalled_for_a_moment,
+        obstacle=stalls.obstacle,
+    ),
+    Row(
+        "stalled-and-killed",
+        "the same, and kill -9 of the supervisor meanwhile",
+        stalls.stalled_and_killed,
+        obstacle=stalls.obstacle,
+    ),
+    Row("request-stalled", "a request can't be read, as the call never returns, then SIGTERM", stalls.request_stalled),
     Row("ledger-full", "no byte more goes into the ledger", files.ledger_full),
     Row("other-namespace", "status and start from another pid namespace", files.other_namespace),
     Row("clock", "the last heartbeat is of the future, or long past", files.clock_jumps),
