@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from benchmarks import classic, execution, generation, heat_calls, measuring, rendering, runs
+from benchmarks import classic, execution, generation, heat_calls, measuring, nodes, rendering, runs
 
-_SECTIONS = ("generation", "heat", "rendering", "execution", "runs")
+_SECTIONS = ("generation", "heat", "rendering", "execution", "runs", "nodes")
 Target = tuple[str, str, str, bool | None]
 
 
@@ -27,7 +27,8 @@ def main() -> None:
     work = Path(tempfile.mkdtemp(prefix="run-", dir=classic.CACHE))
     targets: list[Target] = []
     parts: dict[str, Callable[[argparse.Namespace, Path], list[Target]]]
-    parts = {"generation": _generation, "heat": _heat, "rendering": _rendering, "execution": _execution, "runs": _runs}
+    parts = {"generation": _generation, "heat": _heat, "rendering": _rendering, "execution": _execution}
+    parts |= {"runs": _runs, "nodes": _nodes}
     try:
         _say(_machine(options.ansible_playbook))
         for name in _SECTIONS:
@@ -45,6 +46,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("sections", nargs="*", help=f"any of {', '.join(_SECTIONS)}; default: all")
     parser.add_argument("--hosts", default="10,30", help="numbers of hosts for the execution; default %(default)s")
     parser.add_argument("--servers", default="10,100,1000,5000", help="numbers of servers; default %(default)s")
+    parser.add_argument("--nodes", type=int, default=200, help="number of SSH nodes; default %(default)s")
     parser.add_argument("--ansible-playbook", default=beside, help="the program to measure; default: %(default)s")
     options = parser.parse_args()
     options.sections = options.sections or list(_SECTIONS)
@@ -116,6 +118,16 @@ def _execution(options: argparse.Namespace, work: Path) -> list[Target]:
 def _runs(_: argparse.Namespace, work: Path) -> list[Target]:
     _section("Runs: supervisor, ledger and status beside bare ansible-playbook, tasks that answer at once")
     comparison = runs.Comparison(work / "runs")
+    comparison.run()
+    _say(comparison.lines())
+    return list(comparison.targets())
+
+
+def _nodes(options: argparse.Namespace, work: Path) -> list[Target]:
+    _section(
+        f"Nodes: runs on {options.nodes} SSH nodes of this machine, {nodes.FORKS} forks each, tasks that do nothing"
+    )
+    comparison = nodes.Comparison(work / "nodes", options.nodes)
     comparison.run()
     _say(comparison.lines())
     return list(comparison.targets())
