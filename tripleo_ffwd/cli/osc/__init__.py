@@ -1,0 +1,1 @@
+"""The commands of `openstack`: they talk to Mistral alone, and so work from any machine that reaches it."""
