@@ -7,9 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from mistral_lib import actions
-from oslo_config import cfg
 
-from tripleo_ffwd import config
 from tripleo_ffwd.actions.batches import CheckBatchesAction, JudgeBatchAction, JudgeWaveAction
 from tripleo_ffwd.actions.phases import AcquireLockAction
 from tripleo_ffwd.actions.runs import CancelPlaybookAction, PausePlaybookAction, StartPlaybookAction
@@ -17,18 +15,6 @@ from tripleo_ffwd.plan import batches, outputs, rollouts
 
 PLAN, OWNER = "overcloud", "e-1"
 COMPUTES = tuple(f"cmp-{number}" for number in range(5))
-
-
-@pytest.fixture
-def work_dir(tmp_path):
-    cfg.CONF(args=[], project="tripleo-ffwd", default_config_files=[])
-    config.load()
-    cfg.CONF.set_override("work_dir", str(tmp_path / "work"), group=config.GROUP)
-    try:
-        yield tmp_path / "work"
-    finally:
-        cfg.CONF.reset()
-        cfg.CONF.clear_override("work_dir", group=config.GROUP)
 
 
 @pytest.fixture

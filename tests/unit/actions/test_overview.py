@@ -5,28 +5,13 @@ from __future__ import annotations
 import time
 from types import SimpleNamespace
 
-import pytest
 from mistral_lib import actions
-from oslo_config import cfg
 
-from tripleo_ffwd import config
 from tripleo_ffwd.actions.overview import GetPlanStatusAction, ListRunsAction
 from tripleo_ffwd.actions.phases import AcquireLockAction, BeginPhaseAction, FinishPhaseAction
 from tripleo_ffwd.ansible_run import rundir
 from tripleo_ffwd.files import make_private_dir
 from tripleo_ffwd.model import RunSpec
-
-
-@pytest.fixture
-def work_dir(tmp_path):
-    cfg.CONF(args=[], project="tripleo-ffwd", default_config_files=[])
-    config.load()
-    cfg.CONF.set_override("work_dir", str(tmp_path / "work"), group=config.GROUP)
-    try:
-        yield tmp_path / "work"
-    finally:
-        cfg.CONF.reset()
-        cfg.CONF.clear_override("work_dir", group=config.GROUP)
 
 
 def run(action):
