@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from ansible_lab import CONTROLLERS, blocked, command, finish, play, records, ru
 from support import until
 
 from tripleo_ffwd.ansible_run import health, runs
-from tripleo_ffwd.exceptions import InvalidInput, NoFreeSlot, RunActive
+from tripleo_ffwd.exceptions import InvalidInput, NoFreeSlot, RunActive, WriteRefused
 from tripleo_ffwd.model import GATE_TASK
 
 ONE, TWO, THREE = (f"-/step{number}/Controller/all" for number in (1, 2, 3))
@@ -194,3 +195,15 @@ def test_a_playbook_is_a_health_check_with_its_own_files_beside_it(trees, work, 
 def test_a_health_check_that_cannot_be_run_is_refused(words, told):
     with pytest.raises(InvalidInput, match=told):
         health.check(words)
+
+
+def test_a_health_check_that_cannot_be_written_leaves_nothing_behind(trees, work, monkeypatch):
+    tree = trees.make(stages([command("true")]))
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(health.shutil, "copy2", full)
+    with pytest.raises(WriteRefused, match="No space left"):
+        health.make_tree(work, tree, ["/bin/true"])
+    assert list((work / "checks").iterdir()) == []

@@ -87,5 +87,5 @@ class FollowExecutionAction(FfwdAction):
 
 
 def paused_by_its_execution(status: RunStatus) -> bool:
-    """Return whether a run was paused because its execution was, so that it goes on when that does."""
-    return status.result == "paused" and runs.paused_by(Path(status.run_dir)) == runs.execution(status.owner)
+    """Return whether a run was paused because an execution was, so that it goes on when that, or one after it, does."""
+    return status.result == "paused" and runs.paused_by(Path(status.run_dir)).startswith(runs.execution(""))

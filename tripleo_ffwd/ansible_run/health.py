@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -73,18 +73,17 @@ def make_tree(work_dir: Path, tree: Path, words: Sequence[str]) -> tuple[Path, s
     target = make_private_dir(work_dir / "checks") / digest
     if target.exists():
         return target, digest
+    temp = target.with_name(f".{digest}-{secrets.token_hex(4)}")
     try:
-        temp = Path(tempfile.mkdtemp(prefix=".check-", dir=target.parent))
+        temp.mkdir(mode=0o700)
         _fill(temp, tree, text, digest)
-        try:
-            temp.rename(target)
-        except OSError:
-            shutil.rmtree(temp)  # somebody else was quicker
-            if not target.exists():
-                raise
+        temp.rename(target)
         sync_dir(target.parent)
     except OSError as error:
-        raise WriteRefused(f"the health check can't be written: {error.strerror}", where=str(target)) from error
+        if not target.exists():  # else somebody was quicker
+            raise WriteRefused(f"the health check can't be written: {error.strerror}", where=str(target)) from error
+    finally:
+        shutil.rmtree(temp, ignore_errors=True)
     return target, digest
 
 
