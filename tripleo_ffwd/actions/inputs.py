@@ -6,23 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tripleo_ffwd.actions import ansible_options
+from tripleo_ffwd.actions.ansible_options import COUNT, FLAG, TEXT
 from tripleo_ffwd.exceptions import InvalidInput
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
 
 
 def _is_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) and item for item in value)
-
-
-def _is_flag(value: Any) -> bool:
-    return isinstance(value, bool)
 
 
 def _is_mapping(value: Any) -> bool:
@@ -33,10 +22,7 @@ def _is_verbosity(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 4
 
 
-COUNT = (_is_count, "a whole number of at least 1")
-TEXT = (_is_text, "a text")
 TEXTS = (_is_texts, "a list of texts")
-FLAG = (_is_flag, "true or false")
 VERBOSITY = (_is_verbosity, "a whole number from 0 to 4")
 MAPPING = (_is_mapping, "an object")
 
