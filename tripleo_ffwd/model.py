@@ -36,6 +36,9 @@ GATE_PLAY = "gate "
 # The play that a run's playbook ends with: what comes to it has gone through all plays before.
 END_PLAY = "the end of the playbook"
 
+# Variable of a run whose facts are gathered by another subset than the generated one: its own variables may read more.
+GATHER_SUBSET = "ffwd_gather_subset"
+
 # In place of a stage's id: all stages are finished.
 NOTHING_LEFT = "(nothing is left)"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets as secrets_module
@@ -17,7 +18,7 @@ from tripleo_ffwd.ansible_run.process_tree import MARK
 from tripleo_ffwd.ansible_run.rundir import RunDir, write_json
 from tripleo_ffwd.ansible_run.tree import INVENTORY, Tree
 from tripleo_ffwd.exceptions import ConfigurationError
-from tripleo_ffwd.model import UNSELECTED_GROUP, RunSpec
+from tripleo_ffwd.model import GATHER_SUBSET, UNSELECTED_GROUP, RunSpec
 
 INHERITED = ("PATH", "HOME", "LANG")
 INSIDE = "inside.json"
@@ -140,6 +141,9 @@ def ansible_playbook(run: RunDir, spec: RunSpec, inventories: list[str]) -> list
     for option, value in (("--tags", spec.tags), ("--skip-tags", spec.skip_tags)):
         if value:
             words += [option, value]
+    if _has_templates(spec):
+        # They may look at facts that nothing else in the playbook does.
+        words += ["-e", json.dumps({GATHER_SUBSET: ["all"]})]
     if run.extra_vars.exists():
         words += ["-e", f"@{run.extra_vars}"]
     if spec.extra_vars_file:
@@ -149,6 +153,15 @@ def ansible_playbook(run: RunDir, spec: RunSpec, inventories: list[str]) -> list
     if spec.verbosity:
         words.append("-" + "v" * spec.verbosity)
     return [*words, spec.playbook]
+
+
+def _has_templates(spec: RunSpec) -> bool:
+    """Return whether something is looked up when the variables that the run was given are used."""
+    text = json.dumps(dict(spec.extra_vars), default=str)
+    if spec.extra_vars_file:
+        with contextlib.suppress(OSError):  # Ansible says what is wrong with it
+            text += Path(spec.extra_vars_file).read_text(encoding="utf-8", errors="replace")
+    return "{{" in text or "{%" in text
 
 
 def prepare(run: RunDir, spec: RunSpec, tree: Tree) -> list[str]:

@@ -1,11 +1,12 @@
 """Plays to stages with ids, hosts and counts: cut where that is equal, whole everywhere else; no I/O.
 
-Imports unrolling, liveness and specialising, which it runs in this order, program, patterns and what is below them.
+Imports unrolling, liveness and specialising, which it runs in this order, gathering, patterns and what is below them.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import json
 import re
@@ -13,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tripleo_ffwd import model
-from tripleo_ffwd.playbook_gen import liveness, patterns, specialising
+from tripleo_ffwd.playbook_gen import gathering, liveness, patterns, specialising
 from tripleo_ffwd.playbook_gen.atoms import ROLE_VARIABLE, Atom
 from tripleo_ffwd.playbook_gen.effects import EVERYTHING, reads_of
 from tripleo_ffwd.playbook_gen.loading import Outputs
@@ -239,9 +240,18 @@ class Stager:
 
     def _facts(self, play: Mapping[str, Any], pattern: str, hosts: tuple[str, ...]) -> Compiled:
         kept = {key: play[key] for key in (*_FACT_KEYWORDS, "gather_subset", "gather_timeout") if key in play}
+        if "gather_subset" not in play and self._subset is not None:
+            kept["gather_subset"] = self._subset
         role = patterns.label(pattern)
         stage = model.Stage(self._unique("-", "facts", role, "all"), self._playbook, None, None, role, hosts, 1)
         return Compiled(stage, kept, pattern, None, True, ("gather_facts",))
+
+    @functools.cached_property
+    def _subset(self) -> str | None:
+        """The subset of facts that is enough for the playbook; None for all of them."""
+        plays = self._program.playbooks[self._playbook]
+        reads = frozenset().union(*(self._reads(play, unrolled=False) for play in plays))
+        return gathering.subset(self.unroller.traits, self._playbook, reads)
 
     def _cut(self, unrolled: _Play, parts: list[Part]) -> list[Compiled]:
         play, pattern = unrolled.play, unrolled.pattern

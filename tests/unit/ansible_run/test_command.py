@@ -94,3 +94,15 @@ def test_tasks_run_as_another_user_where_the_playbook_does_not_say(tmp_path: Pat
     names = ("ANSIBLE_BECOME", "ANSIBLE_BECOME_USER", "ANSIBLE_BECOME_METHOD", "ANSIBLE_TIMEOUT")
     assert [found[name] for name in names] == ["True", "root", "su", "5"]
     assert "ConnectTimeout=5" in shlex.split(command.ssh_args(given))
+
+
+def test_variables_that_look_something_up_may_look_at_any_fact(tmp_path: Path) -> None:
+    run, variables = RunDir(tmp_path / "run"), tmp_path / "variables.yaml"
+    plain = command.ansible_playbook(run, spec(tmp_path, extra_vars={"a": "b"}), ["i"])
+    assert not [word for word in plain if "gather" in word]
+    all_facts = ["-e", '{"ffwd_gather_subset": ["all"]}']
+    typed = command.ansible_playbook(run, spec(tmp_path, extra_vars={"a": "{{ ansible_eth0 }}"}), ["i"])
+    assert typed[5:7] == all_facts
+    variables.write_text("a: '{% if ansible_eth0 %}b{% endif %}'\n")
+    filed = command.ansible_playbook(run, spec(tmp_path, extra_vars_file=str(variables)), ["i"])
+    assert filed[5:] == [*all_facts, "-e", f"@{variables}", "p.yaml"]  # the operator's own come after it, and win
