@@ -125,7 +125,7 @@ def _runs(_: argparse.Namespace, work: Path) -> list[Target]:
 
 def _nodes(options: argparse.Namespace, work: Path) -> list[Target]:
     _section(
-        f"Nodes: runs on {options.nodes} SSH nodes of this machine, {nodes.FORKS} forks each, tasks that do nothing"
+        f"Nodes: {nodes.PLAYBOOK} of the demo overcloud on {options.nodes} SSH nodes of this machine, 25 forks a run"
     )
     comparison = nodes.Comparison(work / "nodes", options.nodes)
     comparison.run()

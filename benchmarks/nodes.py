@@ -1,142 +1,130 @@
-"""Many SSH nodes on one machine: one run on all of them, or several, each on some; time, CPU and memory."""
+"""Many SSH nodes on one machine through `upgrade`: all computes in one run, and in batches; time, CPU and memory."""
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import dataclasses
-import json
 import os
-import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from benchmarks import measuring
-from benchmarks.overheads import PLAYBOOK, seal
-from tripleo_ffwd.ansible_run import rundir, runs
+from tripleo_ffwd.ansible_run import ledger
+from tripleo_ffwd.ansible_run.process_tree import MARK
 from tripleo_ffwd.ansible_run.rundir import RUNS
-from tripleo_ffwd.embedded import node_files, nodes
+from tripleo_ffwd.cli.register import workbooks
+from tripleo_ffwd.embedded import journey, node_files, nodes, overcloud, undercloud
+from tripleo_ffwd.embedded.journey import Leg
 from tripleo_ffwd.embedded.site import Site, open_site
-from tripleo_ffwd.model import RunSpec
+from tripleo_ffwd.mistral import Mistral
 
-STAGES, TASKS = 3, 4
-FORKS = 25
-_SAMPLE_SECONDS = 1.0
-_LAUNCH = {"heartbeat_interval": 2, "heartbeat_stale": 60}
+PLAYBOOK = "upgrade_steps_playbook.yaml"
+_SAMPLE_SECONDS = 2.0
+_AGAIN = "a benchmark: the nodes are made anew before each upgrade"
+ALONE = "all in one run"
 
 
 @dataclasses.dataclass(frozen=True)
 class Took:
-    """What runs on groups of nodes took together.
+    """What an upgrade of the computes took.
 
     Attributes:
-        wall: seconds from the first start to the last end.
-        cpu: CPU seconds of the runs, nodes not counted.
-        peak: MB of memory of all their processes together, at most; what they share is counted once.
+        wall: seconds from its start to its end.
+        cpu: CPU seconds of the whole machine meanwhile, nodes and Mistral too.
+        peak: MB of memory of all processes of the runs together, at most; what they share is counted once.
+        runs: how many runs of Ansible there were.
         tasks: tasks on nodes.
     """
 
     wall: float
     cpu: float
     peak: float
+    runs: int
     tasks: int
 
 
-class Nodes:
-    """Nodes that listen, and a playbook for them; to be closed.
+class Cloud:
+    """An embedded undercloud and the demo overcloud with one controller and many computes; to be closed.
 
     Args:
         root: a directory of its own.
-        count: how many nodes, at most 245.
+        count: how many nodes, at most 200.
     """
 
     def __init__(self, root: Path, count: int) -> None:
-        self._root = root
-        self._site: Site = open_site(root / "site")
-        self.names = tuple(f"overcloud-novacompute-{number}" for number in range(count))
-        began = time.monotonic()
-        nodes.start(self._site, self.names)
-        self.started = time.monotonic() - began
-        self._spec = self._write()
-        self._count = 0
+        self._site: Site = open_site(root)
+        self._names = node_files.names(1, count - 1)
+        nodes.start(self._site, self._names)
+        try:
+            self._undercloud = undercloud.start(self._site)
+            self._mistral = Mistral(self._undercloud.mistral_url)
+            for definition in workbooks().values():
+                self._mistral.put_workbook(definition, exists=False)
+            overcloud.create_newton_stack(self._site, self._undercloud.heat_url)
+            prepare, *_ = journey.legs(self._site)
+            self._travel(prepare)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
-        """End the nodes."""
+        """End it all."""
+        undercloud.stop(self._site)
         nodes.stop(self._site)
 
-    def _write(self) -> RunSpec:
-        tree = self._root / "tree"
-        tree.mkdir()
-        plays, stages = [], []
-        for number in range(STAGES):
-            name = f"-/step{number}/Compute/all"
-            tasks = json.dumps([{"name": f"task {task}", "command": "/bin/true"} for task in range(TASKS)])
-            head = f"- name: {name}\n  hosts: Compute:!ffwd_unselected\n  gather_facts: false\n"
-            plays.append(f"{head}  tasks: {tasks}\n")
-            stages.append({"id": name, "playbook": PLAYBOOK, "hosts": self.names, "tasks": TASKS, "role": "Compute"})
-        (tree / PLAYBOOK).write_text("".join(plays), encoding="utf-8")
-        python = nodes.read(self._site)["python_interpreter"]
-        common = {"ansible_port": self._site.ssh_port, "ansible_python_interpreter": python}
-        hosts = {name: {"ansible_host": node_files.find(self._site, name).address, **common} for name in self.names}
-        inventory = {
-            "overcloud": {"children": {"Compute": {}}},
-            "Compute": {"hosts": hosts},
-            "ffwd_unselected": {"hosts": {}},
-        }
-        (tree / "inventory.yaml").write_text(json.dumps(inventory), encoding="utf-8")
-        return dataclasses.replace(
-            seal(tree, stages),
-            ssh_user=node_files.SSH_USER,
-            ssh_key_file=str(self._site.ssh_key_file),
-            known_hosts_file=str(self._site.nodes / "known_hosts"),
-            forks=FORKS,
-        )
+    def _travel(self, leg: Leg) -> None:
+        journey.travel(self._mistral, self._undercloud.work_dir, leg, watch=lambda _: None, interval=1)
 
-    def run(self, groups: Sequence[Sequence[str]], parallel: int = 1) -> Took:
-        """Run the playbook on each of some groups of nodes, so many groups side by side.
-
-        Args:
-            groups: names of nodes; an empty group is all nodes.
-            parallel: how many runs there are at a time.
+    def upgrade(self, batches: Mapping[str, Any] | None) -> Took:
+        """Upgrade the computes, all of them fresh, in one run or in batches.
 
         Raises:
-            RuntimeError: a run failed.
+            journey.PhaseFailed: a node or the phase failed.
         """
-        began = time.monotonic()
-        with _memory() as peak, concurrent.futures.ThreadPoolExecutor(parallel) as pool:
-            costs = list(pool.map(self._run, groups))
-        wall = time.monotonic() - began
-        hosts = sum(len(group) or len(self.names) for group in groups)
-        return Took(wall, sum(cost.cpu for cost in costs), peak[0], hosts * STAGES * TASKS)
+        nodes.start(self._site, self._names, reset=True)
+        common = {"plan": journey.PLAN, "force_reason": _AGAIN, "poll_interval": 1}
+        self._travel(Leg("run", "ffwd_upgrade.v1.run", common))
+        before = self._runs()
+        arguments = {**common, "roles": ["Compute"], "playbook": PLAYBOOK}
+        arguments |= {"batches": dict(batches)} if batches else {}
+        began, busy = time.monotonic(), _busy()
+        with _memory() as peak:
+            self._travel(Leg("upgrade", "ffwd_upgrade.v1.upgrade", arguments))
+        wall, cpu = time.monotonic() - began, _busy() - busy
+        found = self._runs() - before
+        return Took(wall, cpu, peak[0], len(found), sum(map(_tasks, found)))
 
-    def _run(self, group: Sequence[str]) -> measuring.Cost:
-        self._count += 1
-        work = self._root / f"work{self._count}"
-        (work / RUNS).mkdir(parents=True)
-        spec = dataclasses.replace(self._spec, targets=tuple(sorted(group)))
-        run = rundir.create(work, spec, {"created": time.time(), **_LAUNCH}, {})
-        supervisor = [sys.executable, "-m", "tripleo_ffwd.ansible_run.supervisor", str(run.path)]
-        cost = measuring.run(supervisor, work / "log", {**os.environ}, Path("/"))
-        if runs.status(run.path).result != "successful":
-            raise RuntimeError(f"the run failed: {runs.status(run.path).message}\n{cost.output[-2000:]}")
-        return cost
+    def _runs(self) -> set[Path]:
+        return {path.parent for path in (self._undercloud.work_dir / RUNS).glob("*/ledger.jsonl")}
+
+
+def _tasks(run: Path) -> int:
+    return sum(record["event"] == "task_end" for record in ledger.read(run / "ledger.jsonl"))
+
+
+def _busy() -> float:
+    """Return the CPU seconds that this machine has worked since its start."""
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system)
 
 
 @contextlib.contextmanager
 def _memory() -> Iterator[list[float]]:
-    """Yield a list whose one number is the memory of all our children, in MB, at most."""
+    """Yield a list whose one number is the memory of all processes of runs, in MB, at most."""
     peak, ended = [0.0], threading.Event()
 
     def sample() -> None:
         while not ended.wait(_SAMPLE_SECONDS):
             total = 0
-            for child in psutil.Process().children(recursive=True):
+            for process in psutil.process_iter():
                 with contextlib.suppress(psutil.Error):
-                    total += child.memory_full_info().pss
+                    if process.uids().real == os.getuid() and MARK in process.environ():
+                        total += process.memory_full_info().pss
             peak[0] = max(peak[0], total / (1 << 20))
 
     thread = threading.Thread(target=sample, daemon=True)
@@ -148,18 +136,8 @@ def _memory() -> Iterator[list[float]]:
         thread.join()
 
 
-def in_groups(names: Sequence[str], sizes: Sequence[int]) -> list[tuple[str, ...]]:
-    """Return names in groups of these sizes; the last size holds for all that are left."""
-    found, left, number = [], list(names), 0
-    while left:
-        size = sizes[min(number, len(sizes) - 1)]
-        found.append(tuple(left[:size]))
-        left, number = left[size:], number + 1
-    return found
-
-
 class Comparison:
-    """One run on all nodes beside the same in groups."""
+    """An upgrade of all computes in one run beside the same in batches."""
 
     def __init__(self, root: Path, count: int) -> None:
         self._root = root
@@ -168,26 +146,32 @@ class Comparison:
 
     def run(self) -> None:
         """Measure."""
-        there = Nodes(self._root, self._count)
+        quarter = max(1, self._count // 4)
+        ways: dict[str, dict[str, Any] | None] = {
+            ALONE: None,
+            f"one, then {quarter} at a time, two batches side by side": {"canary": 1, "size": quarter, "parallel": 2},
+        }
+        cloud = Cloud(self._root, self._count)
         try:
-            self._found["one run on all"] = there.run([()])
-            size = max(1, self._count // 4)
-            groups = in_groups(there.names, [1, size])
-            self._found[f"one node, then {size} at a time"] = there.run(groups)
-            self._found["the same, two groups side by side"] = there.run(groups, parallel=2)
+            self._found = {way: cloud.upgrade(batches) for way, batches in ways.items()}
         finally:
-            there.close()
+            cloud.close()
 
     def lines(self) -> Iterator[str]:
         """Return what was found, as text."""
+        head = [f"{self._count - 1} computes", "runs", "tasks on nodes", "wall s", "nodes/min", "CPU s", "peak MB"]
+        numbers = {way: (one.runs, one.tasks, one.wall, one.cpu, one.peak) for way, one in self._found.items()}
+        per_minute = (self._count - 1) * 60
         rows = [
-            [name, f"{one.wall:.0f}", f"{one.tasks / one.wall:.1f}", f"{one.cpu:.0f}", f"{one.peak:.0f}"]
-            for name, one in self._found.items()
+            [way, f"{runs}", f"{tasks}", f"{wall:.0f}", f"{per_minute / wall:.1f}", f"{cpu:.0f}", f"{peak:.0f}"]
+            for way, (runs, tasks, wall, cpu, peak) in numbers.items()
         ]
-        yield measuring.table([f"{self._count} nodes", "wall s", "tasks on nodes/s", "CPU s", "peak MB"], rows)
+        yield measuring.table(head, rows)
+        yield "CPU: of the whole machine, nodes and Mistral too; memory: of the runs' processes"
 
     def targets(self) -> Iterator[tuple[str, str, str, bool | None]]:
         """Return (what, to reach, found, whether it is reached)."""
-        alone, *_, grouped = self._found.values()
-        share = alone.wall / grouped.wall
-        yield f"{self._count} SSH nodes in groups: throughput of one run on all", "-", f"{share:.0%}", None
+        for way, one in self._found.items():
+            if way != ALONE:
+                share = self._found[ALONE].wall / one.wall
+                yield f"{self._count - 1} SSH nodes, {way}: throughput of one run on all", "-", f"{share:.0%}", None

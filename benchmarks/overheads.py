@@ -125,9 +125,8 @@ def settings(work: Path, spec: RunSpec) -> dict[str, str]:
     run.private.mkdir(parents=True)
     (run.private / "ansible.cfg").touch()
     environment = command.ansible_environment(run, spec, str(work))
-    return {
-        name: value for name, value in environment.items() if name not in ("ANSIBLE_CALLBACK_PLUGINS", "FFWD_INSIDE")
-    }
+    ours = ("ANSIBLE_CALLBACK_PLUGINS", "ANSIBLE_STDOUT_CALLBACK", "FFWD_INSIDE")
+    return {name: value for name, value in environment.items() if name not in ours}
 
 
 def _bare(work: Path, spec: RunSpec) -> tuple[measuring.Cost, Path]:
