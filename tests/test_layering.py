@@ -37,7 +37,7 @@ ONLY_IMPORTER = {
     "heatclient": {"heat"},
     "keystoneauth1": {"heat", "plan"},
     "mistralclient": {"mistral"},
-    "ansible": {"ansible_run"},
+    "ansible": {"ansible_run", "embedded", "preflight"},
     "mistral": {"embedded"},
     "heat": {"embedded"},
     "asyncssh": {"embedded"},

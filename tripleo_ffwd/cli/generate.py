@@ -162,6 +162,11 @@ def compile_from(args: argparse.Namespace) -> PlaybookTree:
     return dataclasses.replace(tree, manifest={**tree.manifest, "missing_modules": _missing_modules(tree, paths)})
 
 
+def plugin_paths_of(args: argparse.Namespace) -> dict[str, str]:
+    """Return Ansible's settings for where modules, roles and collections are, as a command line or [ffwd] says."""
+    return _plugin_paths(args, config.load_file(args.config_file, os.environ))
+
+
 def _fetch(settings: cfg.GroupAttr, stack: str, outputs: object) -> Deployments:
     """Return the servers' deployments of a stack, from the Heat that [ffwd] or the environment names."""
     return load_deployments(heat.fetch_deployments(heat.connect(settings), stack, as_mapping(outputs)))
