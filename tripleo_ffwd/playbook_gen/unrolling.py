@@ -5,16 +5,16 @@ An include is followed only where that is equal to including it at run time; any
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from tripleo_ffwd.exceptions import UnsupportedConstruct
-from tripleo_ffwd.playbook_gen import conditions, extent, ordering
+from tripleo_ffwd.playbook_gen import conditions, extent, loops, ordering
 from tripleo_ffwd.playbook_gen.atoms import ROLE_VARIABLE, Atom, Guard
 from tripleo_ffwd.playbook_gen.conditions import UNKNOWN
-from tripleo_ffwd.playbook_gen.effects import EVERYTHING
-from tripleo_ffwd.playbook_gen.facts import Facts, plain_facts, tags_of
+from tripleo_ffwd.playbook_gen.contexts import NOWHERE, Context, Place, facts_of, inherit, without_own
+from tripleo_ffwd.playbook_gen.emission import Emission
+from tripleo_ffwd.playbook_gen.facts import Facts, tags_of
 from tripleo_ffwd.playbook_gen.patterns import UNDERCLOUD
 from tripleo_ffwd.playbook_gen.simplifying import simplify
 from tripleo_ffwd.playbook_gen.tasks import (
@@ -25,69 +25,30 @@ from tripleo_ffwd.playbook_gen.tasks import (
     include_of,
     is_static,
     loop_key,
-    sequence,
     settle,
-    short_keys,
 )
 from tripleo_ffwd.playbook_gen.traits import Traits
 from tripleo_ffwd.playbook_gen.tree import Note
-from tripleo_ffwd.playbook_gen.verdicts import Leaf, is_total, leaves_of, verdict, within
+from tripleo_ffwd.playbook_gen.verdicts import Leaf, is_total, verdict, within
 from tripleo_ffwd.playbook_gen.wholeness import sections_of
 
 # Keywords of an include that following it can keep the meaning of.
 _FOLLOWED = frozenset(("name", "when", "loop", "loop_control", "vars", "tags"))
 
 # Modules that return no facts.
-_WITHOUT_FACTS = (
-    frozenset(
-        ("assert", "command", "copy", "cron", "debug", "fail", "file", "get_url", "group", "include_tasks", "ini_file")
+# fmt: off
+_WITHOUT_FACTS = frozenset(
+    (
+        "assert", "command", "copy", "cron", "debug", "fail", "file", "get_url", "group", "import_tasks", "include",
+        "include_tasks", "ini_file", "lineinfile", "package", "pause", "replace", "script", "service", "set_fact",
+        "shell", "stat", "systemd", "template", "user", "wait_for", "yum", "yum_repository"
     )
-    | frozenset(
-        (
-            "import_tasks",
-            "include",
-            "lineinfile",
-            "package",
-            "pause",
-            "replace",
-            "script",
-            "service",
-            "set_fact",
-            "shell",
-        )
-    )
-    | frozenset(("stat", "systemd", "template", "user", "wait_for", "yum", "yum_repository"))
 )
+# fmt: on
 _NOTHING: Mapping[str, Any] = {}
-_name = operator.itemgetter(0)
 _ROLE_ONLY = frozenset((ROLE_VARIABLE,))
 # Texts that set_fact makes booleans of in 2.16 and leaves as they are in 2.19.
 _TRUTHS = frozenset(("true", "false", "yes", "no"))
-
-
-class _Context(NamedTuple):
-    file: str
-    stack: tuple[str, ...]
-    loop_vars: tuple[tuple[str, Any], ...] = ()
-    roles: tuple[str, ...] = ()
-    role: str | None = None
-    guards: tuple[Guard, ...] = ()
-    static: bool = True
-    dynamic: bool = False
-    untagged: bool = False
-    when: tuple[Any, ...] = ()
-    tags: frozenset[str] = frozenset()
-
-
-class _Place(NamedTuple):
-    """What is known where a task stands: facts, variables that have some value, and all variables with their values."""
-
-    facts: Mapping[str, Any]
-    defined: frozenset[str]
-    known: Mapping[str, Any]
-
-
-_NOWHERE = _Place({}, frozenset(), {})
 
 
 class Unroller:
@@ -105,27 +66,25 @@ class Unroller:
         self._playbook = playbook
         self._releases = releases
         self._facts = Facts()
-        self._atoms: list[Atom] = []
+        self._emission = Emission(traits, self._facts)
         self._hosts: dict[str | None, frozenset[str]] = {}
-        self._tags: frozenset[str] = frozenset()
         self._guards = 0
-        self._inherited: dict[Any, dict[str, Any]] = {}
         self._looks = traits.looks
-        self._facts_last: tuple[Mapping[str, Any], tuple[tuple[str, Any], ...]] = ({}, ())
-        self._place_last: tuple[_Context | None, bool, int, _Place] = (None, False, 0, _NOWHERE)
+        self._place_last: tuple[Context | None, bool, int, Place] = (None, False, 0, NOWHERE)
         self._given: Mapping[str, Any] = {}
         self._fails = False
         self._sure = True
-        self._skipped: str | None = None
-        self._waiting: dict[str, list[Atom]] = {}
-        self._forgotten: list[Atom] = []  # keeps the ids of atoms that are in `leaves` their own
         self.traits = traits
         self.releases: tuple[str, ...] = ()
         self.notes: list[Note] = []
-        self.leaves: dict[int, list[Leaf]] = {}
         self.read_by_dead: frozenset[str] = frozenset()
         self.dropped = 0
         self._trusts_facts = trusts_facts
+
+    @property
+    def leaves(self) -> Mapping[int, list[Leaf]]:
+        """What is known of each atom that was returned, by its id."""
+        return self._emission.leaves
 
     @property
     def folded(self) -> frozenset[str]:
@@ -162,30 +121,29 @@ class Unroller:
             UnsupportedConstruct: an include of itself.
             MalformedOutputs: releases that nobody resolves, a role without a task list that is included.
         """
-        self._atoms = []
         self._hosts = {None: frozenset(hosts)}
         self._hosts.update(roles.items())
-        self._tags = frozenset(tags_of(play))
-        self._facts.enter(hosts, alone=bool(self._tags))
+        tags = frozenset(tags_of(play))
+        self._facts.enter(hosts, alone=bool(tags))
         self._facts.define((ROLE_VARIABLE,), frozenset(hosts) - {UNDERCLOUD})  # by the inventory
         self._given = given
-        self._place_last = (None, False, 0, _NOWHERE)
-        self._facts_last = ({}, ())
+        self._place_last = (None, False, 0, NOWHERE)
         # A set_fact that fails sets nothing, and where errors are ignored the host goes on.
         self._fails = bool(play.get("ignore_errors") or play.get("ignore_unreachable")) or not self._trusts_facts
+        self._emission.begin(tags, given, sure=not self._fails)
         self._sure = sure
         self._facts.folded |= set(given)
         self._facts.forget(self.traits.assigned_by(play.get("pre_tasks") or [], self._playbook))
         self._facts.forget((ANY_FACT, ANY_VARIABLE) if play.get("roles") else ())
         self._facts.block(self.traits.assigned_by(play.get("handlers") or [], self._playbook))
-        self._walk(play.get("tasks") or [], _Context(self._playbook, (), roles=tuple(roles)))
-        self._release(None)
+        self._walk(play.get("tasks") or [], Context(self._playbook, (), roles=tuple(roles)))
+        atoms = self._emission.end()
         self._given = {}
-        self._place_last = (None, False, 0, _NOWHERE)
+        self._place_last = (None, False, 0, NOWHERE)
         self._facts.block(())
         self._facts.forget(self.traits.assigned_by(play.get("post_tasks") or [], self._playbook))
         self._facts.leave(play, sure=sure)
-        return self._atoms
+        return atoms
 
     def assumed(self, play: Mapping[str, Any], name: str) -> bool | None:
         """Return whether a play's variable may be taken for its value.
@@ -199,7 +157,7 @@ class Unroller:
             return False
         return None if self._facts.outrank((name,)) else True
 
-    def _walk(self, tasks: list[dict[str, Any]], context: _Context) -> None:
+    def _walk(self, tasks: list[dict[str, Any]], context: Context) -> None:
         for task in tasks:
             found = include_of(task)
             if found is None:
@@ -207,7 +165,7 @@ class Unroller:
             elif not self._follow(task, *found, context):
                 self._keep_include(task, context)
 
-    def _plain(self, task: dict[str, Any], context: _Context) -> None:
+    def _plain(self, task: dict[str, Any], context: Context) -> None:
         when = conditions.items(task.get("when"))
         if len(context.roles) > 1 and "register" not in task and ROLE_VARIABLE in conditions.names(when):
             chosen = self._chosen(task, [*context.when, *when], context)
@@ -215,19 +173,19 @@ class Unroller:
                 # It leaves no trace where it is skipped: a stage of the one role is enough.
                 context = context._replace(role=chosen[0], roles=chosen)
         place = self._place(task, context)
-        known = _without_own(task, place.known, context)
+        known = without_own(task, place.known, context)
         if self._leaves_no_trace(task, [*context.when, *when], known, place):
             self.read_by_dead |= self._looks.at(task).reads
             self.dropped += 1
             return
-        decided = {} if self._fails else _plain_facts(task, context, known)
+        decided = {} if self._fails else facts_of(task, context, known)
         if decided:
             written = self._set_facts(task, decided, known, context)
-            settled = _inherit(settle(written, context.static), context)
+            settled = inherit(settle(written, context.static), context)
         else:
-            settled = self._settle(task, context)
-        atom = self._emit(settled, context, place)
-        leaves = self.leaves[id(atom)]
+            settled = self._emission.settle(task, context)
+        atom = self._emission.emit(settled, context, place)
+        leaves = self._emission.leaves[id(atom)]
         if leaves and all(leaf.dead for leaf in leaves):
             gone = {leaf.register for leaf in leaves if leaf.register}
         else:
@@ -240,74 +198,18 @@ class Unroller:
             self._facts.define(surely, self._on(context))
 
     def _leaves_no_trace(
-        self, task: Mapping[str, Any], when: list[Any], known: Mapping[str, Any], place: _Place
+        self, task: Mapping[str, Any], when: list[Any], known: Mapping[str, Any], place: Place
     ) -> bool:
         """Return whether a task is skipped on every host, and nobody can tell: most tasks in most steps."""
         if not when or "block" in task or "register" in task:
             return False
         return verdict(when, within(task, known), place.defined) is False and self._looks.at(task).droppable
 
-    def _emit(self, task: Mapping[str, Any], context: _Context, place: _Place) -> Atom:
-        traits = self.traits.of(task, context.file)
-        if "block" in task:
-            # What a block sets holds for the rest of it.
-            opaque = bool({ANY_FACT, ANY_VARIABLE} & traits.writes)
-            around = {**self._given, **place.facts}
-            kept = {name: value for name, value in around.items() if not opaque and name not in traits.writes}
-            known = tuple(sorted(kept.items(), key=_name))
-        else:
-            known = self._sorted(place.facts)
-        atom = Atom(
-            task=task,
-            file=context.file,
-            loop_vars=context.loop_vars,
-            facts=known,
-            role=context.role,
-            guards=context.guards,
-            shadowed=self._facts.outrank(dict(context.loop_vars)),
-            defined=place.defined,
-            below=traits.below,
-            writes=traits.writes,
-            beside=traits.beside,
-            untagged=context.untagged,
-        )
-        self.leaves[id(atom)] = leaves = leaves_of(atom, self._tags, self._looks, sure=not self._fails)
-        if self._skipped is None:
-            # Who looks at other hosts' variables finds them as they are by then.
-            curious = EVERYTHING in traits.below or any(EVERYTHING in leaf.reads for leaf in leaves)
-            self._release(None if curious else context.role)
-            self._atoms.append(atom)
-        elif any(leaf.register or not (leaf.dead and leaf.droppable) for leaf in leaves):
-            self._waiting.setdefault(self._skipped, []).append(atom)
-        else:
-            self._forgotten.append(atom)
-        return atom
-
-    def _sorted(self, facts: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
-        """Return facts with the variables that the play gives, by name: the same for one task after the other."""
-        if self._facts_last[0] is not facts:
-            self._facts_last = (facts, tuple(sorted({**self._given, **facts}.items(), key=_name)))
-        return self._facts_last[1]
-
-    def _release(self, role: str | None) -> None:
-        """Put what a role skips, or all roles, before the next task that may run there."""
-        for name in list(self._waiting) if role is None else [role]:
-            self._atoms += self._waiting.pop(name, [])
-
-    def _settle(self, task: dict[str, Any], context: _Context) -> dict[str, Any]:
-        settled = self.traits.settled(task, context.static)
-        if not context.when and not context.tags:
-            return settled
-        key = (id(settled), str(context.when), context.tags)
-        if key not in self._inherited:
-            self._inherited[key] = _inherit(settled, context)
-        return self._inherited[key]
-
-    def _on(self, context: _Context) -> frozenset[str]:
+    def _on(self, context: Context) -> frozenset[str]:
         """Return the hosts that run what stands in a context."""
         return self._hosts[context.role]
 
-    def _place(self, task: Mapping[str, Any], context: _Context) -> _Place:
+    def _place(self, task: Mapping[str, Any], context: Context) -> Place:
         """Return what is known where a task stands: for a file's tasks, one after the other, mostly the same.
 
         `--tags` may select a task that has tags, or one in it, and not what set the facts.
@@ -323,16 +225,16 @@ class Unroller:
                     known.pop(name, None)
             if context.role is not None:
                 known[ROLE_VARIABLE] = context.role
-            place = _Place(facts, _ROLE_ONLY if alone else self._facts.defined(on), known)
+            place = Place(facts, _ROLE_ONLY if alone else self._facts.defined(on), known)
             self._place_last = (context, alone, self._facts.changes, place)
         return place
 
-    def _known(self, task: Mapping[str, Any], context: _Context) -> Mapping[str, Any]:
+    def _known(self, task: Mapping[str, Any], context: Context) -> Mapping[str, Any]:
         """Return the values that are known of variables inside a task."""
-        return _without_own(task, self._place(task, context).known, context)
+        return without_own(task, self._place(task, context).known, context)
 
     def _set_facts(
-        self, task: dict[str, Any], facts: Mapping[str, Any], known: Mapping[str, Any], context: _Context
+        self, task: dict[str, Any], facts: Mapping[str, Any], known: Mapping[str, Any], context: Context
     ) -> dict[str, Any]:
         """Learn the facts of a set_fact that surely runs; return it as it is written."""
         values = {name: self._fact(name, value, known, task) for name, value in facts.items()}
@@ -361,13 +263,13 @@ class Unroller:
             return evaluated, evaluated
         return value, evaluated
 
-    def _keep_include(self, task: dict[str, Any], context: _Context) -> None:
+    def _keep_include(self, task: dict[str, Any], context: Context) -> None:
         include = include_of(task)
         names = self.traits.assigned_below(include[1], context.file) if include else frozenset()
         self._facts.forget(names)
-        self._emit(self._settle(task, context), context, self._place(task, context))
+        self._emission.emit(self._emission.settle(task, context), context, self._place(task, context))
 
-    def _follow(self, task: dict[str, Any], action: str, name: str, context: _Context) -> bool:
+    def _follow(self, task: dict[str, Any], action: str, name: str, context: Context) -> bool:
         """Unroll an include; return False when it must stay as it is."""
         loop = loop_key(task)
         if "{{" in name and loop is None and not is_static(task, context.static):
@@ -379,9 +281,9 @@ class Unroller:
         static = is_static(task, context.static)
         if static:
             return self._import(task, path, context)
-        if others - _FOLLOWED or not isinstance(task[include_key(task)], str) or not self._loop_is_plain(task):
+        if others - _FOLLOWED or not isinstance(task[include_key(task)], str) or not loops.is_plain(task):
             return False
-        values = self._loop_values(task, loop, context)
+        values = [None] if loop is None else loops.values(task, self._known(task, context))
         if values is None or not self._guard_holds(task, path, context):
             return False
         variable = (task.get("loop_control") or {}).get("loop_var", "item")
@@ -390,26 +292,25 @@ class Unroller:
             return False  # it outranks the outer include's variable, which a file of ours would put in its place
         plans = []
         for value in values:
-            loop_vars = context.loop_vars if loop is None else _with(context.loop_vars, variable, value)
-            plans.extend(self._decide(task, path, context._replace(loop_vars=loop_vars)))
+            plans.extend(self._decide(task, path, context if loop is None else context.looping(variable, value)))
         if loop is not None:
             self._facts.folded.add(variable)
         for inner in plans:
-            if len(self._atoms) > extent.MAX_TASKS:
+            if len(self._emission.atoms) > extent.MAX_TASKS:
                 raise UnsupportedConstruct(
                     f"with its loops and includes the play comes to more than {extent.MAX_TASKS} tasks", where=path
                 )
             self._walk(self._program.tasks[path], inner)
         return True
 
-    def _import(self, task: dict[str, Any], path: str, context: _Context) -> bool:
+    def _import(self, task: dict[str, Any], path: str, context: Context) -> bool:
         """Unroll a file that is read with the playbook: its tasks inherit the import's conditions and tags."""
         if loop_key(task) or set(task) - {include_key(task), "name", "when", "tags"}:
             return False
         if not context.dynamic and "/" in path and self.traits.names_beside(self._program.tasks[path], path):
             return False  # an include in its directory would find the file, and `--tags` would not find the tasks
         items = conditions.items(task.get("when"))
-        inner = self._enter(context, path, static=True)._replace(
+        inner = context.enter(path, static=True)._replace(
             when=(*context.when, *items),
             tags=context.tags | tags_of(task),
         )
@@ -418,26 +319,20 @@ class Unroller:
             # On the other roles each of the tasks is skipped, and what is skipped may be seen.
             for role in context.roles:
                 if role not in chosen:
-                    self._walk_skipped(path, inner._replace(role=role, roles=(role,)))
+                    with self._emission.skipping(role):
+                        self._walk(self._program.tasks[path], inner._replace(role=role, roles=(role,)))
             inner = inner._replace(role=chosen[0], roles=chosen)
         self._walk(self._program.tasks[path], inner)
         return True
 
-    def _walk_skipped(self, path: str, context: _Context) -> None:
-        """Walk tasks that a role's hosts all skip: they wait until the role's next task that may run."""
-        outer = self._skipped
-        self._skipped = context.role
-        self._walk(self._program.tasks[path], context)
-        self._skipped = outer
-
-    def _chosen(self, task: Mapping[str, Any], when: list[Any], context: _Context) -> tuple[str, ...]:
+    def _chosen(self, task: Mapping[str, Any], when: list[Any], context: Context) -> tuple[str, ...]:
         """Return the roles on which a condition of a task may hold."""
         known, defined = self._known(task, context), self._place(task, context).defined
         return tuple(
             role for role in context.roles if verdict(when, {**known, ROLE_VARIABLE: role}, defined) is not False
         )
 
-    def _path(self, name: str, context: _Context) -> str | None:
+    def _path(self, name: str, context: Context) -> str | None:
         path = self._program.resolve(name, context.file) if name and "{{" not in name else None
         if path is None:
             self._program.check_role_file(name, context.file)
@@ -447,29 +342,7 @@ class Unroller:
             )
         return path
 
-    @staticmethod
-    def _loop_is_plain(task: Mapping[str, Any]) -> bool:
-        control = task.get("loop_control") or {}
-        return isinstance(control, Mapping) and not set(control) - {"loop_var", "label"}
-
-    def _loop_values(self, task: Mapping[str, Any], loop: str | None, context: _Context) -> list[Any] | None:
-        """Return the values of the loop, ``[None]`` without one, None when only the run can tell."""
-        if loop is None:
-            return [None]
-        known = self._known(task, context)
-        if loop == "with_sequence":
-            text = task[loop]
-            return sequence(conditions.render(text, known) if isinstance(text, str) else text)
-        if loop not in ("loop", "with_items", "with_list"):
-            return None
-        value = conditions.evaluate_template(task[loop], known)
-        if not isinstance(value, list):
-            return None
-        if loop != "with_items":
-            return value
-        return [item for entry in value for item in (entry if isinstance(entry, list) else [entry])]
-
-    def _guard_holds(self, task: Mapping[str, Any], path: str, context: _Context) -> bool:
+    def _guard_holds(self, task: Mapping[str, Any], path: str, context: Context) -> bool:
         """Return False when what is included may change the include's own condition and is more than one file.
 
         Ansible asks once; a stage that begins behind the same include asks again.
@@ -485,7 +358,7 @@ class Unroller:
         safe = self._place(task, context).defined | self._known(task, context).keys() | {ROLE_VARIABLE}
         return looked_at <= safe or self.traits.modules_below(path) <= _WITHOUT_FACTS
 
-    def _decide(self, task: Mapping[str, Any], path: str, context: _Context) -> list[_Context]:
+    def _decide(self, task: Mapping[str, Any], path: str, context: Context) -> list[Context]:
         """Return the contexts in which the file is walked: one, or none when it is left out."""
         when = [*context.when, *conditions.items(task.get("when"))]
         variables = task.get("vars") or {}
@@ -509,52 +382,6 @@ class Unroller:
             guard = Guard(tuple(rest), tuple(variables.items()), path, self._guards, total, tuple(sorted(tags)))
             guards = (*guards, guard)
         kept = tuple(item for item in context.loop_vars if item[0] not in variables)
-        inner = self._enter(context, path, static=False)
+        inner = context.enter(path, static=False)
         inner = inner._replace(untagged=context.untagged or not tags)
         return [inner._replace(role=role, roles=chosen, guards=guards, loop_vars=kept)]
-
-    @staticmethod
-    def _enter(context: _Context, path: str, *, static: bool) -> _Context:
-        return context._replace(
-            file=path,
-            stack=(*context.stack, path),
-            static=static and context.static,
-            dynamic=context.dynamic or not static,
-        )
-
-
-def _without_own(task: Mapping[str, Any], known: Mapping[str, Any], context: _Context) -> Mapping[str, Any]:
-    """Return known values without those that a task's own variables hide."""
-    variables = task.get("vars") or {}
-    if not variables or variables.keys().isdisjoint(known):
-        return known
-    hidden = variables.keys() - ({ROLE_VARIABLE} if context.role is not None else set())
-    return {name: value for name, value in known.items() if name not in hidden}
-
-
-def _plain_facts(task: Mapping[str, Any], context: _Context, known: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the facts of a set_fact that every host runs, whatever happens; nothing for any other task."""
-    facts = {} if context.guards or context.tags else plain_facts(task)
-    if not facts:
-        return {}
-    when = [*context.when, *conditions.items(task.get("when"))]
-    return facts if conditions.decide(when, known) is True else {}
-
-
-def _inherit(task: dict[str, Any], context: _Context) -> dict[str, Any]:
-    """Return a task with the conditions and tags of the imports around it."""
-    if (context.when or context.tags) and (include_of(task) is not None or "include_role" in short_keys(task)):
-        # What is included inherits them, too: of a block around the include, not of the include itself.
-        around: dict[str, Any] = {"block": [task]}
-        if context.when:
-            around["when"] = list(context.when)
-        return {**around, "tags": sorted(context.tags)} if context.tags else around
-    if context.when:
-        task = {**task, "when": [*context.when, *conditions.items(task.get("when"))]}
-    if context.tags:
-        task = {**task, "tags": sorted(context.tags | tags_of(task))}
-    return task
-
-
-def _with(loop_vars: tuple[tuple[str, Any], ...], name: str, value: Any) -> tuple[tuple[str, Any], ...]:
-    return (*(item for item in loop_vars if item[0] != name), (name, value))
