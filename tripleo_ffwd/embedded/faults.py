@@ -25,6 +25,8 @@ KINDS: Mapping[str, str] = {
     "hang": "",
     "fail": "PATTERN",
     "block": "PATTERN",
+    "clock": "SECONDS",
+    "answer": "TOOL=TEXT",
 }
 POLL = 0.02
 
@@ -45,8 +47,10 @@ def check(kind: str, argument: str) -> None:
     wanted = KINDS[kind]
     if bool(wanted) != bool(argument):
         raise InvalidInput(f"fault {kind} takes {wanted or 'no argument'}, not {argument or 'nothing'!r}")
-    if wanted == "SECONDS" and not is_seconds(argument):
+    if wanted == "SECONDS" and not is_seconds(argument.removeprefix("-") if kind == "clock" else argument):
         raise InvalidInput(f"fault {kind} takes a number of seconds, not {argument!r}")
+    if wanted == "TOOL=TEXT" and not re.match(r"[\w-]+=", argument):
+        raise InvalidInput(f"fault {kind} takes {wanted}, not {argument!r}")
     if "PATTERN" in wanted:
         try:
             re.compile(argument)
@@ -63,7 +67,8 @@ def set(site: Site, name: str, kind: str, argument: str = "") -> None:
         kind: ``off`` (power off: all is cut at once), ``on`` (no fault any more), ``slow`` (each command waits),
             ``drop`` (once: connections and processes are cut, so many seconds after the next command starts or when a
             command or tool call matches), ``hang`` (authentication and commands never answer), ``fail`` (matching tool
-            calls exit with 1), ``block`` (matching tool calls wait until the fault is cleared).
+            calls exit with 1), ``block`` (matching tool calls wait until the fault is cleared), ``clock`` (its clock is
+            so many seconds ahead, or behind), ``answer`` (a tool prints a text and does nothing).
         argument: seconds, or a regular expression that is searched in ``tool arguments…``.
 
     Raises:

@@ -31,6 +31,11 @@ exec {python} -SE -c 'import sys; sys.path[:1] = []; sys.path.append(sys.argv.po
 from tripleo_ffwd.embedded.node_tools.main import main
 sys.exit(main())' {root} {tool} "$@"
 """
+# The machine's own, put off by the node's fault `clock`.
+DATE = """#!/bin/sh
+off=$(sed -n 's/.*"clock": *"\\([-0-9.]*\\)".*/\\1/p' "$NODE_ROOT/../fault.json" 2>/dev/null)
+exec /bin/date ${off:+-d "$off seconds"} "$@"
+"""
 # On a node we are whoever we can be, as become to root expects: the options are taken off, the command is run.
 SUDO = """#!/bin/sh
 while :; do case "$1" in
@@ -184,6 +189,7 @@ def make_node(node: NodeFiles, reset: bool) -> None:
         text = TOOL.format(python=shlex.quote(sys.executable), root=shlex.quote(str(PACKAGE_ROOT)), tool=tool)
         write_script(node.root / "bin" / tool, text)
     write_script(node.root / "bin" / "sudo", SUDO)
+    write_script(node.root / "bin" / "date", DATE)
 
 
 def write_script(path: Path, text: str) -> None:

@@ -123,7 +123,9 @@ RESOURCES = ("haproxy", "galera")
 
 TOOLS = (
     "cinder-manage",
+    "crm_mon",
     "crudini",
+    "df",
     "docker",
     "ffwd-repo",
     "hiera",

@@ -84,4 +84,19 @@ def pcs(node: Node, arguments: list[str]) -> int:
     raise Usage(USAGE)
 
 
-TOOLS = {"pcs": pcs}
+def crm_mon(node: Node, arguments: list[str]) -> int:
+    """Stand for crm_mon -1: what pcs status shows too, as pacemaker itself prints it."""
+    if "pcs" not in read_json(node.state_file)["packages"]:
+        raise ToolError("crm_mon: command not found", 127)
+    cluster = node.cluster()
+    if cluster["members"].get(node.name) != "online":
+        raise ToolError("Connection to cluster failed: Transport endpoint is not connected", 107)
+    for told, membership in (("Online", "online"), ("OFFLINE", "offline")):
+        names = [name for name, value in cluster["members"].items() if value == membership]
+        if names:
+            print(f"{told}: [ {' '.join(names)} ]")
+    show(cluster["resources"], "")
+    return 0
+
+
+TOOLS = {"crm_mon": crm_mon, "pcs": pcs}

@@ -8,7 +8,7 @@ from tripleo_ffwd.embedded.node_tools import catalog, cluster
 from tripleo_ffwd.embedded.node_tools.node import Node, ToolError, Usage, locked, read_json, take_options
 
 QUERIES = ("is-active", "is-enabled", "is-failed", "status", "show")
-VERBS = ("start", "stop", "restart", "enable", "disable", "daemon-reload", *QUERIES)
+VERBS = ("list-units", "start", "stop", "restart", "enable", "disable", "daemon-reload", *QUERIES)
 
 
 def check_start(node: Node, state: dict, unit: str) -> None:  # type: ignore[type-arg]
@@ -108,19 +108,31 @@ def show(node: Node, units: list[str]) -> int:
     return 0
 
 
+def list_units(node: Node, wanted: str) -> int:
+    """Print the units in a state; those that are set so by hand are the only failed ones."""
+    for unit, state in sorted(read_json(node.state_file)["units"].items()):
+        if state == wanted:
+            print(f"{unit}.service loaded {state} {'running' if state == 'active' else state} {unit}")
+    return 0
+
+
 def systemctl(node: Node, arguments: list[str]) -> int:
     """Stand for systemctl."""
     options, words = take_options(
-        arguments, "-q --quiet --now --no-block --no-pager --system --full -l --force --version", "-n --lines"
+        arguments,
+        "-q --quiet --now --no-block --no-pager --no-legend --system --full -l --force --version",
+        "-n --lines --state",
     )
     verb, units = (words[0] if words else ""), [word.removesuffix(".service") for word in words[1:]]
     if "--version" in options:
         print("systemd 219")
         return 0
-    if verb not in VERBS or (not units and verb not in ("daemon-reload", "show")):
+    if verb not in VERBS or (not units and verb not in ("daemon-reload", "list-units", "show")):
         raise Usage(f"systemctl {'|'.join(VERBS)} UNIT...")
     if verb == "daemon-reload":
         return 0
+    if verb == "list-units":
+        return list_units(node, options.get("--state", "active"))
     if verb == "show":
         return show(node, units)
     if verb.startswith("is-") or verb == "status":

@@ -1,0 +1,108 @@
+"""The nodes that are looked at: from the inventory of generated playbooks, with ssh as runs use it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pwd
+import shlex
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tripleo_ffwd.ansible_run import command
+from tripleo_ffwd.ansible_run.tree import INVENTORY, REGENERATE
+from tripleo_ffwd.exceptions import InvalidInput
+from tripleo_ffwd.model import RunSpec
+
+OVERCLOUD = "overcloud"
+LOCAL = ("local", "ansible.builtin.local")
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# No connection is kept or taken from others, nobody is asked; before ours, as ssh takes what it is given first.
+_OURS = ("ControlMaster=no", "ControlPath=none", "BatchMode=yes", "ConnectionAttempts=1")
+
+
+@dataclasses.dataclass(frozen=True)
+class Node:
+    """A node that is looked at.
+
+    Attributes:
+        name, role: as in the inventory.
+        control: whether it is one of the control plane.
+        user: who is logged in there; empty when ssh decides.
+        command: what runs a script there that it reads.
+    """
+
+    name: str
+    role: str
+    control: bool
+    user: str
+    command: tuple[str, ...]
+
+
+def read(tree: Path, targets: Collection[str], rolling: Collection[str], spec: RunSpec) -> tuple[Node, ...]:
+    """Return the overcloud's nodes in the inventory of a tree.
+
+    Args:
+        tree: directory of generated playbooks.
+        targets: names of the nodes that are meant; empty for all.
+        rolling: the roles that the control plane does not stand on.
+        spec: how a run would reach them.
+
+    Raises:
+        InvalidInput: the inventory can't be read.
+    """
+    path = tree / INVENTORY
+    try:
+        children = _load(path)["all"]["children"]
+        common = {**_variables(tree / "group_vars" / f"{OVERCLOUD}.yaml"), **(children[OVERCLOUD].get("vars") or {})}
+        found = []
+        for role in children[OVERCLOUD]["children"]:
+            ours = {**common, **_variables(tree / "group_vars" / f"{role}.yaml"), **(children[role].get("vars") or {})}
+            for name, given in (children[role].get("hosts") or {}).items():
+                if not targets or name in targets:
+                    known = {**ours, **(given or {}), **_variables(tree / "host_vars" / f"{name}.yaml")}
+                    found.append(_node(name, role, role not in rolling, known, spec))
+    except (KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
+        raise InvalidInput("the inventory can't be understood", where=str(path), remedy=REGENERATE) from error
+    except OSError as error:
+        raise InvalidInput(
+            f"the inventory can't be read: {error.strerror}", where=str(path), remedy=REGENERATE
+        ) from error
+    return tuple(found)
+
+
+def _load(path: Path) -> Any:
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
+
+
+def _variables(path: Path) -> Mapping[str, Any]:
+    """Return the variables of a file that are about connections; of most files there are none, and none is parsed."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    found = yaml.load(text, Loader=_LOADER) if "ansible_" in text else {}
+    return {key: value for key, value in (found or {}).items() if str(key).startswith("ansible_")}
+
+
+def _node(name: str, role: str, control: bool, known: Mapping[str, Any], spec: RunSpec) -> Node:
+    if known.get("ansible_connection") in LOCAL:
+        return Node(name, role, control, pwd.getpwuid(os.geteuid()).pw_name, ("sh", "-s"))
+    user = str(known.get("ansible_user") or spec.ssh_user)
+    address = str(known.get("ansible_host") or name)
+    return Node(name, role, control, user, _ssh(address, known.get("ansible_port"), user, spec))
+
+
+def _ssh(address: str, port: object, user: str, spec: RunSpec) -> tuple[str, ...]:
+    words = ["ssh", "-T"]
+    for option in (*_OURS, f"ConnectTimeout={spec.connect_timeout}"):
+        words += ["-o", option]
+    words += shlex.split(command.ssh_args(spec))
+    if spec.ssh_key_file:
+        words += ["-i", spec.ssh_key_file]
+    words += ["-p", str(port)] if port else []
+    words += ["-l", user] if user else []
+    return (*words, "--", address, "sh -s")
