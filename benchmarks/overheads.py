@@ -10,6 +10,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from overclouds import sdist
@@ -24,36 +25,28 @@ STAGES = 10
 RUNNER = "ansible-runner==2.4.3"
 BARE, OURS, OTHER = "bare", "run", "ansible-runner"
 _ROLE = "Controller"
+_Way = Callable[[Path, RunSpec], tuple[measuring.Cost, Path]]
 # A heartbeat as in production.
 _LAUNCH = {"heartbeat_interval": 2, "heartbeat_stale": 60}
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class Overhead:
-    """What one playbook took, by way and try; and what a way leaves: bytes, bytes in whole blocks, and files."""
+    """What a playbook took, by way: each try, and bare Ansible's beside it; what a way leaves on the disk."""
 
     tasks: int
-    costs: Mapping[str, list[measuring.Cost]]
-    sizes: Mapping[str, int]
-    blocks: Mapping[str, int]
-    files: Mapping[str, int]
+    pairs: dict[str, list[tuple[measuring.Cost, measuring.Cost]]]
+    sizes: dict[str, int] = dataclasses.field(default_factory=dict)
+    blocks: dict[str, int] = dataclasses.field(default_factory=dict)
+    files: dict[str, int] = dataclasses.field(default_factory=dict)
 
-    def least(self, way: str) -> float:
-        """Return the least CPU seconds of all tries: other programs only ever add."""
-        return min(cost.cpu for cost in self.costs[way])
-
-    def spread(self, way: str) -> float:
-        """Return by how much of the least the dearest try is dearer."""
-        return max(cost.cpu for cost in self.costs[way]) / self.least(way) - 1
+    def shares(self, way: str) -> list[float]:
+        """Return how much of bare Ansible's CPU a way took on top, in each pair."""
+        return [cost.cpu / bare.cpu - 1 for cost, bare in self.pairs[way]]
 
     def more(self, way: str) -> float:
-        """Return how much of bare Ansible's CPU a way takes on top, the least of each."""
-        return self.least(way) / self.least(BARE) - 1
-
-    def middle(self, way: str) -> float:
-        """Return the same as the median of the rounds, each compared with bare Ansible in the same round."""
-        pairs = zip(self.costs[way], self.costs[BARE], strict=True)
-        return statistics.median(cost.cpu / bare.cpu for cost, bare in pairs) - 1
+        """Return the median of these."""
+        return statistics.median(self.shares(way))
 
 
 def write_tree(root: Path, hosts: int, tasks: int, task: dict[str, object]) -> RunSpec:
@@ -86,27 +79,28 @@ def seal(root: Path, stages: list[dict[str, object]]) -> RunSpec:
     return RunSpec(plan="p", phase="upgrade", playbook=PLAYBOOK, tree=str(root), digest="benchmark")
 
 
-def compare(root: Path, hosts: int, tasks: int, rounds: int) -> Overhead:
-    """Run a playbook in each way once a round, in turns, and each round beginning with another way."""
-    ways: dict[str, Callable[[Path, RunSpec], tuple[measuring.Cost, Path]]] = {BARE: _bare, OURS: _ours}
+def compare(root: Path, hosts: int, tasks: int, rounds: Mapping[str, int]) -> Overhead:
+    """Run a playbook in each way, so many times, and beside it, at the same time, by bare Ansible.
+
+    What else the machine does takes as much from both.
+    """
+    ways: dict[str, _Way] = {OURS: _ours}
     try:
         runner = _runner_program()
         ways[OTHER] = lambda work, spec: _runner(runner, work, spec)
     except sdist.Unavailable as why:
         print(f"ansible-runner can't be had: {why}", file=sys.stderr)
-    costs: dict[str, list[measuring.Cost]] = {way: [] for way in ways}
-    sizes, blocks, files = {}, {}, {}
-    order = list(ways)
-    for number in range(rounds):
-        for way in order[number % len(order) :] + order[: number % len(order)]:
-            work = root / f"{hosts}x{tasks}-{number}-{way}"
-            spec = write_tree(work / "tree", hosts, tasks, {"name": "nothing", "debug": {"msg": "x"}})
-            cost, left = ways[way](work, spec)
-            costs[way].append(cost)
-            there = [path for path in left.rglob("*") if path.is_file() and not path.is_symlink()]
-            sizes[way], files[way] = sum(path.stat().st_size for path in there), len(there)
-            blocks[way] = sum(path.stat().st_blocks * 512 for path in there)
-    return Overhead(hosts * tasks, costs, sizes, blocks, files)
+    found = Overhead(hosts * tasks, {way: [] for way in ways})
+    for way, number in [(name, number) for name in ways for number in range(rounds[name])]:
+        works = [root / f"{hosts}x{tasks}-{number}-{name}" for name in (way, f"{way}-{BARE}")]
+        specs = [write_tree(work / "tree", hosts, tasks, {"name": "nothing", "debug": {"msg": "x"}}) for work in works]
+        with ThreadPoolExecutor(2) as pool:
+            (cost, left), (bare, _) = pool.map(lambda run, *of: run(*of), (ways[way], _bare), works, specs)
+        found.pairs[way].append((cost, bare))
+        there = [path for path in left.rglob("*") if path.is_file() and not path.is_symlink()]
+        found.sizes[way], found.files[way] = sum(path.stat().st_size for path in there), len(there)
+        found.blocks[way] = sum(path.stat().st_blocks * 512 for path in there)
+    return found
 
 
 def _ours(work: Path, spec: RunSpec) -> tuple[measuring.Cost, Path]:

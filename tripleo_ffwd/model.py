@@ -101,6 +101,7 @@ class RunSpec:
         tags, skip_tags: as ansible-playbook takes them.
         extra_vars: variables for the run. They may be secret: written 0600, shown nowhere.
         extra_vars_file: file of more variables; never copied.
+        inventory_file: the caller's own inventory, as `ansible_run.inventories` keeps it; it goes before the tree's.
         ansible_library, ansible_roles_path, ansible_collections_path: where modules, roles and collections are,
             separated by colons; empty for Ansible's defaults.
         check: Ansible's check mode.
@@ -146,6 +147,7 @@ class RunSpec:
     skip_tags: str = ""
     extra_vars: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     extra_vars_file: str = ""
+    inventory_file: str = ""
     ansible_library: str = ""
     ansible_roles_path: str = ""
     ansible_collections_path: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,36 @@ def test_what_happens_is_recorded_before_and_after(inside: Inside, tmp_path: Pat
     assert ended["fails", "ctl-0"]["message"] == "non-zero return code: ******"
     assert records[-1]["event"] == "stats"
     assert "Failure using method" not in output and "Callback dispatch" not in output
+
+
+def test_log_is_what_ansible_prints_by_itself(inside: Inside, tmp_path: Path) -> None:
+    failing = {**command("echo {{ item }}; test {{ item }} != b", "some fail"), "loop": ["a", "b"]}
+    tasks = [
+        {"debug": {"msg": "x"}},
+        {**command("true", "notifies"), "notify": "called"},
+        {**command("true", "is skipped"), "when": "false"},
+        {**failing, "ignore_errors": True},
+        {**command("echo swordfish", "is hidden"), "no_log": True},
+        {"block": [command("test {{ inventory_hostname }} = ctl-0", "fails on one")], "rescue": [command("true")]},
+        {**command("test {{ inventory_hostname }} = ctl-0", "is the end of one")},
+    ]
+    one = {**play(ONE, "Controller", tasks), "handlers": [command("true", "called")]}
+    spec = spec_of(Trees(tmp_path).make([one, play(TWO, "Controller", [command("true", "for the other")])]))
+    run, code, output = inside.go(spec)
+    words = calling.ansible_playbook(run, spec, calling.prepare(run, spec, load(Path(spec.tree))))
+    environment = calling.ansible_environment(run, spec, "/tmp")
+    environment["ANSIBLE_STDOUT_CALLBACK"] = "default"
+    del environment["ANSIBLE_CALLBACK_PLUGINS"]
+    bare = subprocess.run(
+        [inside.program, *words[1:]], cwd=run.pinned, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (code, bare.returncode) == (2, 2)
+
+    def told(text: str) -> list[str]:  # hosts come in any order
+        return sorted(re.sub(r'"(delta|start|end)": "[^"]*"', "", text).splitlines())
+
+    assert told(output) == told(bare.stdout + bare.stderr)
+    assert "swordfish" not in output and "RUNNING HANDLER" not in output.split("TASK [is skipped]")[0]
 
 
 def test_variables_come_back_in_the_same_ansible(inside: Inside, tmp_path: Path) -> None:

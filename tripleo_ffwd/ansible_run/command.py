@@ -18,10 +18,11 @@ from tripleo_ffwd.ansible_run.process_tree import MARK
 from tripleo_ffwd.ansible_run.rundir import RunDir, write_json
 from tripleo_ffwd.ansible_run.tree import INVENTORY, Tree
 from tripleo_ffwd.exceptions import ConfigurationError
-from tripleo_ffwd.model import GATHER_SUBSET, UNSELECTED_GROUP, RunSpec
+from tripleo_ffwd.model import END_PLAY, GATE_PLAY, GATE_TASK, GATHER_SUBSET, UNSELECTED_GROUP, RunSpec
 
 INHERITED = ("PATH", "HOME", "LANG")
 INSIDE = "inside.json"
+CALLBACK = "ffwd"
 PLUGINS = Path(__file__).parent / "inside" / "callback"
 
 
@@ -116,6 +117,7 @@ def ansible_environment(run: RunDir, spec: RunSpec, control_dir: str) -> dict[st
         # Groups of services keep TripleO's names, such as metrics-qdr, which tasks may look for.
         "ANSIBLE_TRANSFORM_INVALID_GROUP_CHARS": "ignore",
         "ANSIBLE_CALLBACK_PLUGINS": str(PLUGINS),
+        "ANSIBLE_STDOUT_CALLBACK": CALLBACK,
         "FFWD_INSIDE": str(run.private / INSIDE),
         "PYTHONDONTWRITEBYTECODE": "1",  # the tree is read-only
         "PYTHONUNBUFFERED": "1",  # the log shows what happens when it happens
@@ -158,9 +160,9 @@ def ansible_playbook(run: RunDir, spec: RunSpec, inventories: list[str]) -> list
 def _has_templates(spec: RunSpec) -> bool:
     """Return whether something is looked up when the variables that the run was given are used."""
     text = json.dumps(dict(spec.extra_vars), default=str)
-    if spec.extra_vars_file:
+    for path in filter(None, (spec.extra_vars_file, spec.inventory_file)):
         with contextlib.suppress(OSError):  # Ansible says what is wrong with it
-            text += Path(spec.extra_vars_file).read_text(encoding="utf-8", errors="replace")
+            text += Path(path).read_text(encoding="utf-8", errors="replace")
     return "{{" in text or "{%" in text
 
 
@@ -169,7 +171,7 @@ def prepare(run: RunDir, spec: RunSpec, tree: Tree) -> list[str]:
     for directory in (run.private, run.private / "tmp"):
         directory.mkdir(mode=0o700, exist_ok=True)
     (run.private / "ansible.cfg").touch(mode=0o600)
-    inventories = [str(run.pinned / INVENTORY)]
+    inventories = [str(run.pinned / INVENTORY), *filter(None, (spec.inventory_file,))]
     unselected = tree.unselected(spec.targets)
     if unselected:
         # YAML, and so JSON: read by the same inventory plugin as the tree's own.
@@ -197,6 +199,7 @@ def prepare_inside(run: RunDir, spec: RunSpec, tree: Tree, secrets: list[str]) -
         "stages": [stage.id for stage in tree.stages.get(spec.playbook, ())],
         "supervisor": [os.getpid(), me.started if me else 0],
         "secrets": secrets,
+        "gates": [GATE_PLAY, GATE_TASK, END_PLAY],
     }
     write_json(run.private / INSIDE, told, durable=False)
 

@@ -24,7 +24,7 @@ from tripleo_ffwd.ansible_run.rundir import RunDir, write_json
 
 LOG = logging.getLogger("tripleo_ffwd.supervisor")
 
-PAUSE = 0.2
+PAUSE = 0.5
 # How long ansible-playbook may take to end by itself before everything is killed.
 GRACE = 3.0
 # Once ansible-playbook is dead, what it left may hold its output open, and with it the supervisor waiting.

@@ -2,9 +2,10 @@
 
 What happens rarely is an object with `event` and `t` (UTC): ``run_start``, ``ansible_start``, ``play_start``, ``task``
 (a task is about to begin, with its `number` and name), ``no_hosts``, ``notify``, ``inventory``, ``not_kept``,
-``stopped``, ``stats``, ``limit``, ``run_end``. What happens on each host is an array, some 90 bytes for a task there:
+``stopped``, ``stats``, ``limit``, ``run_end``. What happens on each host is an array, some 40 bytes for a task there:
 ``[seconds, number, host]`` when it begins, ``[seconds, number, host, status]`` when it ends, with a message as fifth
-item when it failed. Seconds count from ``ansible_start``, by a clock that nobody sets.
+item when it failed. Seconds count from ``ansible_start``, by a clock that nobody sets. A host is ``[its number, name]``
+the first time, its number from then on, and its name where something failed.
 
 `read` gives arrays as objects too: ``task_start`` and ``task_end`` with `stage` (name of the play), `task`, `task_id`
 and `host`; ``task_end`` has `status` (``ok``, ``changed``, ``failed``, ``rescued``, ``ignored``, ``skipped``,
@@ -22,7 +23,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tripleo_ffwd.ansible_run.rundir import now
+from tripleo_ffwd.ansible_run.machine import now
 
 Record = dict[str, Any]
 
@@ -47,6 +48,8 @@ class Ledger:
         self._limit = limit
         self._limited = False
         self._began = time.monotonic()
+        self._hosts: dict[str, bytes] = {}
+        self._numbered = 0
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Add a record; texts are cut to 400 characters.
@@ -58,14 +61,31 @@ class Ledger:
 
     def append_start(self, number: int, host: str) -> None:
         """Record that task `number` begins on a host; see `append`."""
-        if not self._is_full():
-            self._line([self._seconds(), number, host])
+        known = self._hosts.get(host)
+        if self._size > self._limit and self._is_full():
+            return
+        # Ansible forks for every task on a host, and each page that is touched in between is copied: few steps, then.
+        seconds = time.monotonic() - self._began
+        self._write(b"[%.3f,%d,%b]\n" % (seconds, number, known or self._introduced(host)))
+        if known is None:
+            self._hosts[host] = b"%d" % self._numbered  # it stands there, whole
 
     def append_end(self, number: int, host: str, status: str, message: str = "") -> None:
         """Record that task `number` has ended on a host; see `append`."""
-        if status in FAILED or not self._is_full():
+        known = self._hosts.get(host)
+        if self._size > self._limit and self._is_full() and status not in FAILED:
+            return
+        seconds = time.monotonic() - self._began
+        if known is None or message:
             told = [_cut(message)] if message else []
-            self._line([self._seconds(), number, host, status, *told])
+            self._line([round(seconds, 3), number, host, status, *told])
+        else:
+            self._write(b'[%.3f,%d,%b,"%b"]\n' % (seconds, number, known, status.encode()))
+
+    def _introduced(self, host: str) -> bytes:
+        """Return a host with the number that it will have; a number is never given twice."""
+        self._numbered += 1
+        return json.dumps([self._numbered, host], ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
     def sync(self) -> None:
         """Wait until all records are on the disk."""
@@ -75,10 +95,8 @@ class Ledger:
         """Close the file."""
         os.close(self._fd)
 
-    def _seconds(self) -> float:
-        return round(time.monotonic() - self._began, 3)
-
     def _is_full(self) -> bool:
+        """Return whether it has reached its limit, which is recorded once."""
         if self._size > self._limit and not self._limited:
             self._limited = True
             self.append({"event": "limit", "bytes": self._size})
@@ -111,6 +129,7 @@ class Reader:
         self._began: datetime.datetime | None = None
         self._tasks: dict[int, str] = {}
         self._starts: dict[tuple[int, str], float] = {}
+        self._hosts: dict[int, str] = {}
 
     def record(self, line: bytes) -> Record | None:
         """Return the record of a line; None for one that a crash tore."""
@@ -123,7 +142,7 @@ class Reader:
                 self._note(data)
                 return data
             return self._of_host(*data) if isinstance(data, list) else None
-        except (TypeError, ValueError, KeyError):
+        except (TypeError, ValueError, LookupError):
             return None
 
     def _note(self, data: Record) -> None:
@@ -132,13 +151,18 @@ class Reader:
             self._began = datetime.datetime.fromisoformat(str(data["t"]))
             self._tasks.clear()
             self._starts.clear()
+            self._hosts.clear()
         elif event == "play_start":
             self._play = str(data.get("play", ""))
         elif event == "task":
             self._tasks[int(data["number"])] = str(data.get("task", ""))
             data["stage"] = self._play
 
-    def _of_host(self, seconds: float, number: int, host: str, status: str = "", message: str = "") -> Record:
+    def _of_host(self, seconds: float, number: int, of: Any, status: str = "", message: str = "") -> Record:
+        if isinstance(of, list):
+            self._hosts[of[0]] = of[1]
+            of = of[0]
+        host: str = self._hosts[of] if isinstance(of, int) else of
         record: Record = {"t": seconds, "event": "task_end" if status else "task_start", "stage": self._play}
         record |= {"task": self._tasks.get(number, ""), "task_id": number, "host": host}
         if not status:

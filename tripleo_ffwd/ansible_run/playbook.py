@@ -7,17 +7,16 @@ Ansible's own time; our callback plugin writes the ledger where things happen.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import logging
-import os
 import subprocess
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, cast
 
-from tripleo_ffwd.ansible_run import command, keys, pinning, redaction
+from tripleo_ffwd.ansible_run import command, keys, outputs, pinning, reached, redaction
 from tripleo_ffwd.ansible_run.control import Control
 from tripleo_ffwd.ansible_run.events import Progress
 from tripleo_ffwd.ansible_run.heart import Heart
@@ -36,7 +35,7 @@ LOG = logging.getLogger("tripleo_ffwd.supervisor")
 SHORT = 60
 # Exit codes of ansible-playbook when it went to the end, and hosts failed, were unreachable, or both.
 HOSTS_LOST = (2, 4, 6)
-FOLLOW_SECONDS = 0.2
+FOLLOW_SECONDS = 0.5
 # What Ansible has left running may hold its output open; it is ended by `Control`, soon after Ansible's own end.
 LAST_OUTPUT_SECONDS = 5.0
 
@@ -105,9 +104,10 @@ class PlaybookRun:
             env={**environment, **self._hold_key(control, Path(control_dir))},
         )
         control.own(process.pid)
-        assert process.stdout is not None
+        output = cast("BufferedIOBase", process.stdout)
+        outputs.widen(output.fileno())
         threads = [
-            threading.Thread(target=self._pump, args=(process.stdout,), name="output", daemon=True),
+            threading.Thread(target=self._pump, args=(output,), name="output", daemon=True),
             threading.Thread(target=self._follow, name="ledger", daemon=True),
         ]
         for thread in threads:
@@ -119,6 +119,8 @@ class PlaybookRun:
         with self._lock, contextlib.suppress(OSError):
             self._heart.check_home()
             self._outlook.keep(self._progress.unfinished, [stage.id for stage in self._tree.required(self._spec)])
+            if not threads[1].is_alive():
+                reached.keep(self._run, self._spec, self._tree, self._progress)
         return code
 
     def _hold_key(self, control: Control, directory: Path) -> Mapping[str, str]:
@@ -128,20 +130,19 @@ class PlaybookRun:
         self._key_holder = keys.Holder(self._run, directory / "agent", control.help_with)
         return self._key_holder.hold(self._ssh_key, self._spec.timeout)
 
-    def _pump(self, output: IO[bytes]) -> None:
+    def _pump(self, output: BufferedIOBase) -> None:
         """Copy Ansible's output to the log, without secrets."""
-        descriptor = -1
         lines = redaction.Lines(self._redact)
-        for text in itertools.chain((lines.feed(line.decode("utf-8", "replace")) for line in output), lines.last()):
+        with contextlib.closing(outputs.Log(self._run.log)) as log:
+            for read in outputs.gathered(output, self._ended):
+                self._note(log, [lines.feed(line.decode("utf-8", "replace")) for line in read])
+            self._note(log, [*lines.last()])
+
+    def _note(self, log: outputs.Log, texts: Sequence[str]) -> None:
+        for text in texts:
             if text.startswith(("ERROR!", "[ERROR]")):
                 self._last_error = shorten(text.removeprefix("ERROR!").removeprefix("[ERROR]:"))
-            # Ansible must not be held up: what the disk doesn't take is lost, and the run goes on.
-            with contextlib.suppress(OSError):
-                if descriptor < 0:
-                    descriptor = os.open(self._run.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-                os.write(descriptor, text.encode("utf-8", "replace"))
-        if descriptor >= 0:
-            os.close(descriptor)
+        log.append("".join(texts))
 
     def _follow(self) -> None:
         """Take in what Ansible writes into the ledger, until it has ended."""

@@ -14,9 +14,8 @@ import os
 import signal
 import time
 from collections.abc import Iterable
-from pathlib import Path
 
-from tripleo_ffwd.ansible_run.machine import ProcessStat, stat_process
+from tripleo_ffwd.ansible_run.machine import ProcessStat, read_proc, stat_process
 
 MARK = "FFWD_RUN_ID"
 
@@ -39,7 +38,7 @@ def _processes() -> dict[int, ProcessStat]:
 
 def _is_marked(pid: int, mark: bytes) -> bool:
     try:
-        environ = Path(f"/proc/{pid}/environ").read_bytes()
+        environ = read_proc(f"/proc/{pid}/environ")
     except OSError:
         return False  # ended, or another user's: not ours
     return mark in environ.split(b"\0")
@@ -154,7 +153,7 @@ def own_children() -> tuple[Process, ...]:
     try:
         for thread in os.listdir(f"/proc/{me}/task"):  # noqa: PTH208
             with contextlib.suppress(ProcessLookupError):
-                pids.update(map(int, Path(f"/proc/{me}/task/{thread}/children").read_bytes().split()))
+                pids.update(map(int, read_proc(f"/proc/{me}/task/{thread}/children").split()))
     except FileNotFoundError:
         return children(me)
     stats = (stat_process(pid) for pid in sorted(pids))

@@ -49,12 +49,16 @@ def secrets(
         tree: directory of playbooks.
         more: values that are known to be secret, such as the plan's hidden parameters.
     """
-    found = {*more, *values("", extra_vars), *values("", _read(Path(extra_vars_file)) if extra_vars_file else {})}
+    found = {
+        *more,
+        *values("", extra_vars),
+        *values("", read_settings(Path(extra_vars_file)) if extra_vars_file else {}),
+    }
     typed = {name: value for name, value in extra_vars.items() if not str(name).startswith(OURS)}
     found |= {text for text in _texts(typed) if len(text) >= SHORTEST_UNNAMED and is_worth_it(text)}
     for pattern in SETTINGS if tree else ():
         for path in sorted(tree.glob(pattern)) if tree else ():
-            found |= set(values("", _read(path)))
+            found |= set(values("", read_settings(path)))
     return sorted(found, key=lambda value: (-len(value), value))
 
 
@@ -69,7 +73,8 @@ def _texts(value: Any) -> Iterator[str]:
         yield value
 
 
-def _read(path: Path) -> Any:
+def read_settings(path: Path) -> Any:
+    """Return the value of a YAML or JSON file; an empty one when it can't be read."""
     try:
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".json":

@@ -18,7 +18,7 @@ from tripleo_ffwd.ansible_run.rundir import RunDir, read_json, write_json
 
 LOG = logging.getLogger("tripleo_ffwd.supervisor")
 
-PAUSE = 0.2
+PAUSE = 0.5
 
 
 class Where(enum.IntEnum):

@@ -17,6 +17,8 @@ Layout of ``work_dir/runs/<run_id>/`` (0700, files 0600)::
     tree/             the playbooks: links to the generated ones, and the playbook as it is run
     variables.bin     what Ansible knew at the ends of stages, encrypted; gone once the run was successful
     finished.bin      the same of the run before, when hosts that had finished its last stage are left out of it
+    times.json, reached.json, history.json: kept at its end, or when somebody asks after that, by `outlook`, `reached`
+                      and `history`
     ledger.jsonl, ansible.log, supervisor.log
     ansible/          Ansible's private files; gone once the run has settled
 """
@@ -35,6 +37,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tripleo_ffwd.ansible_run.machine import now as now
 from tripleo_ffwd.exceptions import WriteRefused
 from tripleo_ffwd.files import sync_dir
 from tripleo_ffwd.model import RunSpec
@@ -179,11 +182,6 @@ def run_dirs(work_dir: Path) -> list[RunDir]:
     if not runs.is_dir():
         return []
     return [RunDir(path) for path in sorted(runs.iterdir()) if path.is_dir() and not path.name.startswith(".")]
-
-
-def now() -> str:
-    """Return this moment in UTC, to the millisecond, as ISO 8601."""
-    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
 
 
 def new_run_id() -> str:

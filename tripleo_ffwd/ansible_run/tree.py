@@ -47,6 +47,7 @@ class Tree:
         folded: variables that the playbooks were generated for fixed values of.
         rolling: roles that the control plane does not stand on.
         modules: names of the modules, roles as ``role NAME``, plugins as ``strategy NAME``, ``filter NAME`` and so on.
+        releases: those of the journey after the first one, in order.
     """
 
     path: Path
@@ -59,6 +60,7 @@ class Tree:
     folded: frozenset[str]
     rolling: frozenset[str]
     modules: frozenset[str]
+    releases: tuple[str, ...] = ()
 
     def unselected(self, targets: tuple[str, ...]) -> tuple[str, ...]:
         """Return the hosts that a run on `targets` leaves out, sorted; none when there are no targets."""
@@ -100,6 +102,7 @@ def load(path: Path) -> Tree:
         folded = frozenset(map(str, manifest.get("folded", FOLDED)))
         rolling = frozenset(map(str, manifest.get("rolling", ())))
         modules = frozenset(map(str, manifest.get("modules", ())))
+        releases = tuple(map(str, manifest.get("releases", ())))
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidInput("the manifest can't be understood", where=str(path / MANIFEST), remedy=REGENERATE) from error
     return Tree(
@@ -113,6 +116,7 @@ def load(path: Path) -> Tree:
         folded=folded,
         rolling=rolling,
         modules=modules,
+        releases=releases,
     )
 
 

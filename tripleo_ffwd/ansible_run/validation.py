@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from tripleo_ffwd.ansible_run import keys, pace
+from tripleo_ffwd.ansible_run import inventories, keys, pace
 from tripleo_ffwd.ansible_run.command import require_ansible, unreadable_directory
 from tripleo_ffwd.ansible_run.modules import NAME, require_modules
 from tripleo_ffwd.ansible_run.tree import Tree, load, verify
@@ -43,6 +43,7 @@ def validate(spec: RunSpec) -> None:
     tree = load(Path(spec.tree))
     _check_tree(spec, tree)
     _check_variables(spec, tree)
+    inventories.check(spec, tree)
     require_modules(spec, tree)
 
 
@@ -51,6 +52,7 @@ def _check_files(spec: RunSpec) -> None:
         ("ssh_key_file", spec.ssh_key_file),
         ("known_hosts_file", spec.known_hosts_file),
         ("extra_vars_file", spec.extra_vars_file),
+        ("inventory_file", spec.inventory_file),
     ):
         if value and not Path(value).is_absolute():
             raise InvalidInput(

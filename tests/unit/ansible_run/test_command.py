@@ -106,3 +106,4 @@ def test_variables_that_look_something_up_may_look_at_any_fact(tmp_path: Path) -
     variables.write_text("a: '{% if ansible_eth0 %}b{% endif %}'\n")
     filed = command.ansible_playbook(run, spec(tmp_path, extra_vars_file=str(variables)), ["i"])
     assert filed[5:] == [*all_facts, "-e", f"@{variables}", "p.yaml"]  # the operator's own come after it, and win
+    assert command.ansible_playbook(run, spec(tmp_path, inventory_file=str(variables)), ["i"])[5:7] == all_facts

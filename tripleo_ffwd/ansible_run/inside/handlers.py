@@ -7,13 +7,13 @@ of its stage.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 
-def notifications(task: Any, result: Mapping[str, Any]) -> list[str]:
-    """Return what a task that has ended notifies."""
-    notify = task.notify if result.get("changed") else None
+def notifications(task: Any) -> list[str]:
+    """Return what a task that has changed something notifies."""
+    notify = task.notify
     return [notify] if isinstance(notify, str) else [str(one) for one in notify or ()]
 
 

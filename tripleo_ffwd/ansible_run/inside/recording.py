@@ -10,14 +10,13 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tripleo_ffwd.ansible_run.inside import words
 from tripleo_ffwd.ansible_run.ledger import Ledger
 from tripleo_ffwd.ansible_run.machine import is_alive
-from tripleo_ffwd.model import END_PLAY, GATE_PLAY, GATE_TASK
 
 # Exit code of an ansible-playbook that stopped because it was asked to, or because it could not keep its records.
 STOPPED = 75
@@ -25,6 +24,8 @@ STOP = "stop.json"
 ASKED = "it was asked to"
 WORKERS_PAUSE = 0.05
 AT_STAGE, AT_TASK = "stage", "task"
+# Of these ends the ledger says why.
+TOLD = frozenset({"failed", "rescued", "ignored", "unreachable"})
 
 
 class Recorder:
@@ -36,6 +37,8 @@ class Recorder:
         stages: names of the plays that are stages; a run that is to stop at a stage stops where one of them begins.
         supervisor: pid and start of the process that must live; Ansible's parent may be another, a wrapper.
         mask: takes secrets out of a text.
+        gates: how names of plays between stages begin, and the names of their task and of the last play. They come with
+            the run: what is loaded here is copied for every task on a host.
     """
 
     def __init__(
@@ -45,7 +48,9 @@ class Recorder:
         stages: frozenset[str],
         supervisor: tuple[int, int],
         mask: Callable[[str], str],
+        gates: Sequence[str],
     ) -> None:
+        self._gate_play, self._gate_task, self._end_play = gates
         self._ledger = ledger
         self._stop = run_dir / STOP
         self._stages = stages
@@ -70,7 +75,7 @@ class Recorder:
         self._play = name
         self._numbers.clear()
         self._announce({"event": "play_start", "play": name})
-        self._look(begins, name.startswith(GATE_PLAY) or name == END_PLAY)
+        self._look(begins, name.startswith(self._gate_play) or name == self._end_play)
 
     def begin_task(self, uuid: str, name: str) -> None:
         """Record that a task is about to begin on some hosts of the play; may stop the run before it does."""
@@ -79,7 +84,7 @@ class Recorder:
             self._count += 1
             self._numbers[uuid] = self._count
             self._announce({"event": "task", "number": self._count, "task": self._mask(name)})
-        self._look(False, self._play.startswith(GATE_PLAY) or name == GATE_TASK)
+        self._look(False, self._play.startswith(self._gate_play) or name == self._gate_task)
 
     def start(self, uuid: str, host: str) -> None:
         """Record that a task begins on a host."""
@@ -87,38 +92,43 @@ class Recorder:
             # Ansible passes over a task in silence when it can't start a process for it.
             self.give_up(f"Ansible has lost task {self._numbers.get(self._under_way[host], 0)} on {host}")
         self._under_way[host] = uuid
-        self._try(lambda: self._ledger.append_start(self._numbers.get(uuid, 0), host))
+        try:
+            self._ledger.append_start(self._numbers.get(uuid, 0), host)
+        except OSError as error:
+            self._cannot(error)
 
     def end(self, uuid: str, host: str, status: str, result: Mapping[str, Any]) -> None:
         """Record how a task has ended on a host."""
         if self._under_way.get(host) == uuid:
             del self._under_way[host]
-        told = status in ("failed", "rescued", "ignored", "unreachable")
-        message = words.describe(result, self._mask) if told else ""
-        self._try(lambda: self._ledger.append_end(self._numbers.get(uuid, 0), host, status, message))
+        message = words.describe(result, self._mask) if status in TOLD else ""
+        try:
+            self._ledger.append_end(self._numbers.get(uuid, 0), host, status, message)
+        except OSError as error:
+            self._cannot(error)
 
     def tell(self, event: str, **fields: Any) -> None:
         """Record something rare."""
         masked = {name: self._mask(value) if isinstance(value, str) else value for name, value in fields.items()}
-        self._try(lambda: self._ledger.append({"event": event, **masked}))
+        try:
+            self._ledger.append({"event": event, **masked})
+        except OSError as error:
+            self._cannot(error)
 
     def finish(self, failures: Mapping[str, int], dark: Mapping[str, int]) -> None:
         """Record Ansible's statistics: its last word."""
         self._announce({"event": "stats", "failures": dict(failures), "dark": dict(dark)})
 
-    def _try(self, write: Callable[[], None]) -> None:
-        # Nobody may be left in the middle of a task: what can't be written ends the run before the next one.
-        try:
-            write()
-        except OSError as error:
-            self.give_up(f"the ledger can't be written: {error.strerror or error}")
-
     def _announce(self, record: Mapping[str, Any]) -> None:
-        def write() -> None:
+        try:
             self._ledger.append(record)
             self._ledger.sync()
+        except OSError as error:
+            self._cannot(error)
 
-        self._try(write)
+    def _cannot(self, error: OSError) -> None:
+        # Nobody may be left in the middle of a task: what can't be written ends the run before the next one.
+        self.give_up(f"the ledger can't be written: {error.strerror or error}")
 
     def give_up(self, why: str) -> None:
         """Have the run stop before anything else begins: something is wrong with its records."""

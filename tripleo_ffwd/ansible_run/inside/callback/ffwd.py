@@ -1,4 +1,8 @@
-"""The callback plugin of our runs: what Ansible tells goes to `recording` and `variables`; nothing is decided here."""
+"""The callback plugin of our runs: what Ansible tells goes to `recording` and `variables`; nothing is decided here.
+
+It stands in the place of Ansible's own, which writes the log, and hands all on to that: Ansible copies each result for
+each plugin, and those of gathered facts are large.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible.plugins.callback import CallbackBase
+from ansible.plugins.callback.default import CallbackModule as DefaultCallback
 from ansible.release import __version__ as ansible_version
 
 # ansible-playbook may be another virtual environment's: ours is looked into for these modules, and no longer.
@@ -29,33 +33,39 @@ finally:
 
 DOCUMENTATION = """
     name: ffwd
-    type: notification
-    short_description: keeps the ledger and the variables of a run
+    type: stdout
+    short_description: keeps the ledger and the variables of a run, and shows what the default callback shows
     description: Part of tripleo-ffwd; its supervisor enables it and says where things are.
+    extends_documentation_fragment:
+      - default_callback
+      - result_format_callback
 """
 INCLUDES = ("include_tasks", "include_role", "include")
 
 
 def _surely(method: Callable[..., None]) -> Callable[..., None]:
-    """Stop the run before anything else begins when a method raises: Ansible would only warn, and go on."""
+    """Stop the run before anything else begins when a method raises, for Ansible would only warn; then show it."""
+    name = method.__name__
+    show = getattr(DefaultCallback, name)
 
     @functools.wraps(method)
     def call(self: CallbackModule, *args: Any, **kwargs: Any) -> None:
         try:
             method(self, *args, **kwargs)
         except Exception as error:  # noqa: BLE001 - whatever it is
-            self.recorder.give_up(f"{method.__name__}: {type(error).__name__}: {error}")
-            if not method.__name__.startswith("v2_runner"):
+            self.recorder.give_up(f"{name}: {type(error).__name__}: {error}")
+            if not name.startswith("v2_runner"):
                 self.recorder.stop_if_broken()
+        show(self, *args, **kwargs)
 
     return call
 
 
-class CallbackModule(CallbackBase):  # type: ignore[misc]
+class CallbackModule(DefaultCallback):  # type: ignore[misc]
     """Called by ansible-core 2.16 and newer, by one thread at a time."""
 
     CALLBACK_VERSION = 2.0
-    CALLBACK_TYPE = "notification"
+    CALLBACK_TYPE = "stdout"
     CALLBACK_NAME = "ffwd"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -66,7 +76,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             print(f"ERROR! the records of the run can't be opened: {error}", file=sys.stderr)
             raise SystemExit(recording.STOPPED) from error
         self._stage = ""
-        self._play: Any = None
+        self._under: Any = None
         self._manager: Any = None
 
     def _open(self, private: Mapping[str, Any]) -> None:
@@ -78,6 +88,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             self._stages,
             (int(pid), int(started)),
             Redactor(private["secrets"]),
+            private["gates"],
         )
         self._path, self._key = Path(private["variables"]), bytes.fromhex(private["key"])
         self._restore, self._first = str(private["restore"]), str(private["first_stage"])
@@ -110,7 +121,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def v2_playbook_on_play_start(self, play: Any) -> None:
         """Keep the variables of the stage that has ended; the record of the next play then says so."""
         self._keep()
-        self._play, self._manager = play, play.get_variable_manager()
+        self._under, self._manager = play, play.get_variable_manager()
         name = play.get_name().strip()
         self._stage = name if name in self._stages else ""
         self.recorder.begin_play(name)
@@ -139,18 +150,20 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     @_surely
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
         """Record a task on a host."""
-        self.recorder.start(task._uuid, host.get_name())
+        self.recorder.start(task._uuid, host.name)
 
     @_surely
     def v2_runner_on_ok(self, result: Any) -> None:
         """Record its end, and what would be lost if the run went on later."""
         found = result._result
-        host = result._host.get_name()
-        for notification in handlers.notifications(result._task, found):
-            self.recorder.tell("notify", handler=notification, host=host)
-        self._end(result, "changed" if found.get("changed") else "ok")
+        if found.get("changed"):
+            for notification in handlers.notifications(result._task):
+                self.recorder.tell("notify", handler=notification, host=result._host.name)
+            self._end(result, "changed")
+        else:
+            self._end(result, "ok")
         if any(one.get("add_host") or one.get("add_group") for one in _parts(found)):
-            self.recorder.tell("inventory", task=result._task.get_name(), host=host)
+            self.recorder.tell("inventory", task=result._task.get_name(), host=result._host.name)
 
     @_surely
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
@@ -173,10 +186,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         Of a file that can't be included Ansible tells before it does so.
         """
         action = str(result._task.action).rpartition(".")[2]
-        return action in INCLUDES or self._play is None or result._host.get_name() in self._play._removed_hosts
+        return action in INCLUDES or result._host.name in self._under._removed_hosts
 
     def _end(self, result: Any, status: str) -> None:
-        self.recorder.end(result._task._uuid, result._host.get_name(), status, result._result)
+        self.recorder.end(result._task._uuid, result._host.name, status, result._result)
 
     @_surely
     def v2_playbook_on_no_hosts_matched(self) -> None:
