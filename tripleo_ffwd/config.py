@@ -8,6 +8,8 @@ from pathlib import Path
 
 from oslo_config import cfg
 
+from tripleo_ffwd.config_checks import CHECKS
+from tripleo_ffwd.config_notify import NOTIFY
 from tripleo_ffwd.exceptions import ConfigurationError
 
 GROUP = "ffwd"
@@ -58,6 +60,12 @@ ENDPOINTS = [
         help="Mistral's own endpoint, e.g. http://192.0.2.1:8989/v2: an ssh key is fetched from its environment, and "
         "executions are looked at, so that a run follows the one that is paused or cancelled. Empty: from the service "
         "catalog.",
+    ),
+    cfg.StrOpt(
+        "zaqar_url",
+        default="",
+        help="Zaqar's endpoint, e.g. http://192.0.2.1:8888: messages go to who waits for a phase, such as TripleO's "
+        "own client. Empty: from the service catalog.",
     ),
     cfg.StrOpt(
         "auth_url",
@@ -224,7 +232,7 @@ _ENVIRONMENT = {
     "region_name": ("OS_REGION_NAME",),
 }
 
-ALL = [*PATHS, *PLANS, *ENDPOINTS, *RUNS]
+ALL = [*PATHS, *PLANS, *ENDPOINTS, *RUNS, *CHECKS, *NOTIFY]
 
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:

@@ -7,17 +7,36 @@ from pathlib import Path
 
 import clouds
 import pytest
+import zaqar_stub
 from ansible_lab import Trees
 from clouds import Cloud
+from zaqar_stub import Stub
 
 from tripleo_ffwd.ansible_run import runs
 from tripleo_ffwd.embedded import nodes, overcloud
 from tripleo_ffwd.embedded.site import Site, open_site
 
+NOTICES = "ffwd-notices"
+DEAD, HOOK_KEY = "http://127.0.0.1:9/hook", "hk-7f1c9be2"
+
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory) -> Iterator[Site]:
+def queues() -> Iterator[Stub]:
+    """Where messages go to: what stands in for Zaqar."""
+    with zaqar_stub.serving() as stub:
+        yield stub
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory, queues) -> Iterator[Site]:
     made = open_site(tmp_path_factory.mktemp("cloud"))
+    # One receiver of notifications that is there, and one that is dead: no phase may be the worse for it.
+    told = {
+        "notify_queue": NOTICES,
+        "notify_webhook_url": f"{DEAD}?key={HOOK_KEY}",
+        "notify_webhook_hosts": "127.0.0.1",
+    }
+    clouds.set_up(made, {"ffwd": {"zaqar_url": queues.url, **told}})
     try:
         yield made
     finally:

@@ -206,7 +206,7 @@ def test_upgrade_of_what_is_not_there_is_refused_by_name(newton, selection, told
 
 def test_upgrade_of_the_controllers_runs_three_playbooks(newton):
     before = len(newton.runs())
-    ended = newton.do("upgrade", plan=PLAN, roles=["Controller"])
+    ended = newton.do("upgrade", plan=PLAN, roles=["Controller"], checks=True)
     assert ended.state == "SUCCESS", ended.message
     assert newton.went(
         ended.id,
@@ -270,7 +270,7 @@ def test_the_node_that_was_left_behind_is_upgraded_when_it_is_back(newton):
 
 
 def test_converge_ends_with_every_node_as_the_templates_say(newton):
-    ended = newton.do("converge", plan=PLAN, extra_vars={"operator_secret": PLANTED})
+    ended = newton.do("converge", plan=PLAN, checks=True, extra_vars={"operator_secret": PLANTED})
     assert ended.state == "SUCCESS", ended.message
     assert newton.went(
         ended.id, "update_plan", "update_stack", "query_outputs", "generate_playbooks", "run_deploy_steps_playbook"

@@ -170,6 +170,8 @@ def planted(tmp_path_factory) -> Iterator[Planted]:
     site = open_site(tmp_path_factory.mktemp("planted"))
     with keystone_stub.serving(SECRETS["token"]) as url:
         settings = {"auth_url": url, "auth_username": "planted", "auth_password": SECRETS["service"]}
+        # Nobody takes the messages: they stay where they can be searched.
+        settings["notify_command"] = "false"
         lines = [f"{name} = {value}" for name, value in {**settings, "auth_project_name": "service"}.items()]
         for directory in (site.mistral, site.mistral / "conf.d"):
             directory.mkdir(mode=0o700)
@@ -205,6 +207,9 @@ def travelled(planted: Planted) -> SimpleNamespace:
     faults.clear(site, FIRST)
     failed = cloud.wait(execution)
     again = cloud.do("run", **planted.arguments(resume=True))
+    for form in ("html", "json"):
+        reported = cloud.do("report", plan=PLAN, format=form)
+        assert reported.state == "SUCCESS", reported.message
     return SimpleNamespace(
         refused=refused, failed=failed, again=again, live=live, alive=alive, files_then=files_then, agents=agents
     )
@@ -222,6 +227,11 @@ def test_the_runs_came_across_all_of_them(planted, travelled):
     assert [path.name for path in planted.root.glob("ran-*")] == [f"ran-{FIRST}"]
     log = (Path(travelled.live.run_dir) / "ansible.log").read_text()
     assert log.count("******") > 10 and "Tell as JSON in JSON" in log
+    records = contents(planted.cloud.work_dir / "records" / PLAN)
+    documents = [text for name, text in records.items() if name.startswith("documents/report-")]
+    assert len(documents) == 2 and all(b"Fail once" in text and b"******" in text for text in documents)
+    notices = [json.loads(text) for name, text in records.items() if name.endswith(".msg")]
+    assert {notice["event"] for notice in notices} == {"phase_started", "stage", "failure", "phase_ended"}
 
 
 def test_the_ssh_key_was_held_by_an_agent_that_is_gone(planted, travelled):
@@ -267,6 +277,7 @@ def test_commands_and_outputs_tell_none(planted, travelled, capsys):
             main(["run", "show", run.run_id, *options, *work])
     main(["run", "list", *work])
     main(["plan", "list", PLAN, *work])
+    main(["report", "--format", "json", *work])
     told = capsys.readouterr()
     outputs = json.dumps([travelled.refused.output, travelled.failed.output, travelled.again.output])
     texts = {"out": told.out, "err": told.err, "outputs": outputs}

@@ -36,13 +36,15 @@ FLAG = (_is_flag, "true or false")
 COUNT = (_is_count, "a whole number of at least 1")
 SIZES = (_is_sizes, "a number of nodes, a share of them such as '25%', or a list of those")
 
-# By name: what it must be, the field of RunSpec that it becomes, and the option of [ffwd] that is the default.
+# By name: what it must be, the field of RunSpec that it becomes, and the option of [ffwd] that is the default;
+# no option: the default is empty.
 OPTIONS: Mapping[str, tuple[tuple[Callable[[Any], bool], str], str, str]] = {
     "become": (FLAG, "become", "ansible_become"),
     "become_method": (TEXT, "become_method", "ansible_become_method"),
     "become_user": (TEXT, "become_user", "ansible_become_user"),
     "collections_path": (TEXT, "ansible_collections_path", "ansible_collections_path"),
     "connect_timeout": (COUNT, "connect_timeout", "ssh_connect_timeout"),
+    "inventory_file": (TEXT, "inventory_file", ""),
     "library": (TEXT, "ansible_library", "ansible_library"),
     "pipelining": (FLAG, "pipelining", "ssh_pipelining"),
     "roles_path": (TEXT, "ansible_roles_path", "ansible_roles_path"),
@@ -87,7 +89,7 @@ def fields(conf: cfg.GroupAttr, given: Mapping[str, Any] | None) -> dict[str, An
     found = {}
     for name, (_, field, option) in OPTIONS.items():
         value = known.get(name)
-        found[field] = getattr(conf, option) if value is None else value
+        found[field] = (getattr(conf, option) if option else "") if value is None else value
     return {**found, "serial": _sizes(found["serial"])}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from tripleo_ffwd.actions import ansible_options
 from tripleo_ffwd.actions.ansible_options import COUNT, FLAG, TEXT
 from tripleo_ffwd.exceptions import InvalidInput
+from tripleo_ffwd.preflight import waivers
 
 
 def _is_texts(value: Any) -> bool:
@@ -18,6 +19,10 @@ def _is_mapping(value: Any) -> bool:
     return isinstance(value, dict)
 
 
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
+
+
 def _is_verbosity(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 4
 
@@ -25,6 +30,7 @@ def _is_verbosity(value: Any) -> bool:
 TEXTS = (_is_texts, "a list of texts")
 VERBOSITY = (_is_verbosity, "a whole number from 0 to 4")
 MAPPING = (_is_mapping, "an object")
+LIST = (_is_list, "a list")
 
 # What each input must be when it is given; None is "not given".
 TYPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
@@ -51,6 +57,8 @@ TYPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "resume": FLAG,
     "dry_run": FLAG,
     "batches": MAPPING,
+    "checks": FLAG,
+    "waivers": LIST,
 }
 
 
@@ -69,3 +77,5 @@ def check(inputs: Mapping[str, Any] | None) -> None:
             raise InvalidInput(f"{name} must be {wanted}{shown}", where=name, remedy="Correct it and start again")
         if name == "ansible":
             ansible_options.check(value)
+        if name == "waivers":
+            waivers.parse(value)

@@ -6,7 +6,7 @@ import functools
 from typing import Any
 
 from tripleo_ffwd import heat
-from tripleo_ffwd.actions import inputs, outcomes, secrets, selection
+from tripleo_ffwd.actions import inputs, outcomes, secrets, selection, telling
 from tripleo_ffwd.actions.base import Caller, FfwdAction
 from tripleo_ffwd.exceptions import FfwdError, InvalidInput
 from tripleo_ffwd.model import PHASES
@@ -177,6 +177,7 @@ class BeginPhaseAction(FfwdAction):
             first_playbook=self.first_playbook if self.phase == "upgrade" else "",
             force_reason=self.force_reason,
         )
+        telling.begun(caller, self.plan, self.phase, self.owner, len(self.targets or ()), self.force_reason)
 
 
 class RecordPlaybookAction(FfwdAction):
@@ -251,6 +252,11 @@ class FinishPhaseAction(FfwdAction):
         self.tags = tags
 
     def act(self, caller: Caller) -> dict[str, Any]:
+        outcome = self._end(caller)
+        telling.ended(caller, self.plan, self.phase, self.owner, self.covered(caller, outcome))
+        return outcome
+
+    def _end(self, caller: Caller) -> dict[str, Any]:
         if self.error is not None:
             return outcomes.failure(self.plan, self.phase, self.error, also=self._release_after_failure(caller))
         # Sent again when its answer was lost, it may have given the lock back already.
@@ -287,17 +293,3 @@ class FinishPhaseAction(FfwdAction):
         except (FfwdError, OSError) as error:
             return f"The plan's lock could not be given back: {error}"
         return ""
-
-
-class CheckStatusAction(FfwdAction):
-    """Fail unless a wait ended well: the explicit check that follows every poll.
-
-    :param status: the last result of ``ffwd.get_stack_status`` or ``ffwd.get_playbook_status``.
-    :returns: the status, when it is a success.
-    """
-
-    def __init__(self, status: Any):
-        self.status = status
-
-    def act(self, caller: Caller) -> Any:
-        return outcomes.check(self.status)

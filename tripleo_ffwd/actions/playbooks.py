@@ -8,10 +8,12 @@ from typing import Any
 from tripleo_ffwd.actions.base import Caller, FfwdAction
 from tripleo_ffwd.exceptions import InvalidInput
 from tripleo_ffwd.files import make_private_dir
+from tripleo_ffwd.plan import journal
 from tripleo_ffwd.plan import outputs as stored_outputs
 from tripleo_ffwd.playbook_gen import pipeline, writing
-from tripleo_ffwd.playbook_gen.deployments import Deployments, load_deployments
+from tripleo_ffwd.playbook_gen.deployments import load_deployments
 from tripleo_ffwd.playbook_gen.options import GenerateOptions
+from tripleo_ffwd.playbook_gen.tree import PlaybookTree
 
 
 class GeneratePlaybooksAction(FfwdAction):
@@ -47,21 +49,23 @@ class GeneratePlaybooksAction(FfwdAction):
         self.deployments = deployments
 
     def act(self, caller: Caller) -> dict[str, Any]:
-        options = GenerateOptions(
-            phase=self.phase,
-            releases=tuple(self.releases or ()),
-            ssh_user=self.ssh_user or caller.conf.ssh_user,
-            ssh_port=caller.conf.ssh_port,
-            python_interpreter=caller.conf.python_interpreter,
-            deployments=self._read_deployments(caller),
-        )
-        compiled = pipeline.compile_playbooks(stored_outputs.read(caller.work_dir, self.outputs), options)
-        manifest = compiled.manifest
+        releases = tuple(self.releases or ())
+        tree = compiled(caller, self.phase, self.outputs, self.deployments, releases=releases, ssh_user=self.ssh_user)
+        manifest = tree.manifest
         _check_complete(manifest["missing_inputs"], self.playbook)
         directory = caller.work_dir / "trees" / manifest["digest"]
         if not writing.is_written(directory, manifest["digest"]):
             make_private_dir(directory.parent)
-            writing.write_tree(compiled, directory)
+            writing.write_tree(tree, directory)
+        journal.note(
+            caller.work_dir,
+            self.plan,
+            journal.GENERATE,
+            phase=self.phase,
+            digest=manifest["digest"],
+            outputs=self.outputs,
+            deployments=self.deployments,
+        )
         return {
             "tree": str(directory),
             "digest": manifest["digest"],
@@ -71,8 +75,39 @@ class GeneratePlaybooksAction(FfwdAction):
             "missing_inputs": [dict(entry) for entry in manifest["missing_inputs"]],
         }
 
-    def _read_deployments(self, caller: Caller) -> Deployments | None:
-        return load_deployments(stored_outputs.read(caller.work_dir, self.deployments)) if self.deployments else None
+
+def compiled(
+    caller: Caller,
+    phase: str,
+    outputs: str,
+    deployments: str,
+    *,
+    releases: tuple[str, ...] = (),
+    ssh_user: str | None = None,
+) -> PlaybookTree:
+    """Return the playbooks of a phase; nothing is written.
+
+    Args:
+        caller: the action's surroundings.
+        phase: run, upgrade or converge.
+        outputs: digest of stored outputs.
+        deployments: digest of the servers' deployments; empty when the phase needs none.
+        releases: the releases of the journey, when the outputs don't tell them.
+        ssh_user: user on the nodes; [ffwd] ssh_user by default.
+
+    Raises:
+        MalformedOutputs: the outputs are not what a stack has.
+        NotFound: nothing is stored under a digest.
+    """
+    options = GenerateOptions(
+        phase=phase,
+        releases=releases,
+        ssh_user=ssh_user or caller.conf.ssh_user,
+        ssh_port=caller.conf.ssh_port,
+        python_interpreter=caller.conf.python_interpreter,
+        deployments=load_deployments(stored_outputs.read(caller.work_dir, deployments)) if deployments else None,
+    )
+    return pipeline.compile_playbooks(stored_outputs.read(caller.work_dir, outputs), options)
 
 
 def _check_complete(missing: Sequence[Mapping[str, str]], playbook: str) -> None:

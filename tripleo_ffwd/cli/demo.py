@@ -62,7 +62,7 @@ def _journey(site: Site, console: Console) -> list[str]:
     began = time.monotonic()
     undercloud = _start(site, console)
     mistral = Mistral(undercloud.mistral_url)
-    for definition in workbooks().values():
+    for definition in workbooks("ffwd_upgrade").values():
         mistral.put_workbook(definition, exists=False)
     with _told(console, "The newton overcloud's stack is created"):
         overcloud.create_newton_stack(site, undercloud.heat_url)

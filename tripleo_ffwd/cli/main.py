@@ -13,7 +13,20 @@ from tripleo_ffwd.exceptions import FfwdError
 # Modules of this package, each with `add_parser(subparsers)`; its parser sets `func`, a callable that takes the
 # namespace and returns an exit code, and may set `trouble`, the exit code after an error where 1 means something else.
 # What needs the extra `embedded` is imported when the command is run.
-COMMANDS = ("generate", "preview", "rehearse", "diff", "plan", "register", "supervisord", "run", "undercloud", "nodes", "demo")
+COMMANDS = (
+    "generate",
+    "preview",
+    "rehearse",
+    "diff",
+    "plan",
+    "register",
+    "supervisord",
+    "run",
+    "report",
+    "undercloud",
+    "nodes",
+    "demo",
+)
 
 # What only the extra `embedded` installs.
 EMBEDDED = ("asyncssh", "heat", "mistral")

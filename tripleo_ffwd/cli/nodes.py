@@ -39,7 +39,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "a pattern is a regular expression that is searched in a tool call, e.g. 'systemctl stop openstack-nova-api'.",
     )
     fault.add_argument("name", help="name of the node")
-    fault.add_argument("kind", help="on, off, slow, drop, hang, fail, block")
+    fault.add_argument("kind", help="on, off, slow, drop, hang, fail, block, clock, answer")
     fault.add_argument("argument", nargs="?", default="", help="seconds or a pattern")
     fault.set_defaults(func=_fault)
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tripleo_ffwd.cli import generate, preview_html
-from tripleo_ffwd.cli.preview_rows import by_playbook, columns, columns_of, heading, nodes_of
+from tripleo_ffwd.cli.preview_rows import by_playbook, columns, columns_of, heading, marked, nodes_of
 
 _WIDEST = 10_000
 
@@ -37,31 +37,12 @@ def run(args: argparse.Namespace) -> int:
     """Compile in memory and print the stages."""
     manifest = generate.compile_from(args).manifest
     if args.format == "json":
-        print(json.dumps(_marked(manifest), indent=1, ensure_ascii=False))
+        print(json.dumps(marked(manifest), indent=1, ensure_ascii=False))
     elif args.format == "html":
         print(preview_html.page(manifest))
     else:
         _print(manifest)
     return 0
-
-
-def _marked(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the manifest's stages, each with what the other formats mark beside it.
-
-    `release_begins` is true for the first stage of each release, `point_of_no_return` holds ``{why, tasks}`` for one
-    stage at most, and None for all the others.
-    """
-    point = manifest["point_of_no_return"]
-    found = []
-    for stages in by_playbook(manifest).values():
-        release = None
-        for stage in stages:
-            begins = stage["release"] is not None and stage["release"] != release
-            release = stage["release"] or release
-            here = point and (point["playbook"], point["stage"]) == (stage["playbook"], stage["id"])
-            mark = {"why": point["why"], "tasks": point["tasks"]} if here else None
-            found.append({**stage, "release_begins": begins, "point_of_no_return": mark})
-    return found
 
 
 def _print(manifest: Mapping[str, Any]) -> None:

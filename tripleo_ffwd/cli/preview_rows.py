@@ -16,6 +16,25 @@ def by_playbook(manifest: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]
     return found
 
 
+def marked(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the manifest's stages, each with what the other formats mark beside it.
+
+    `release_begins` is true for the first stage of each release, `point_of_no_return` holds ``{why, tasks}`` for one
+    stage at most, and None for all the others.
+    """
+    point = manifest["point_of_no_return"]
+    found = []
+    for stages in by_playbook(manifest).values():
+        release = None
+        for stage in stages:
+            begins = stage["release"] is not None and stage["release"] != release
+            release = stage["release"] or release
+            here = point and (point["playbook"], point["stage"]) == (stage["playbook"], stage["id"])
+            mark = {"why": point["why"], "tasks": point["tasks"]} if here else None
+            found.append({**stage, "release_begins": begins, "point_of_no_return": mark})
+    return found
+
+
 def columns(manifest: Mapping[str, Any], stages: list[Mapping[str, Any]]) -> list[str]:
     """Return the roles, and the undercloud where a stage works on it."""
     works = any(UNDERCLOUD in stage["hosts"] for stage in stages)

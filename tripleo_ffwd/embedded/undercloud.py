@@ -11,6 +11,7 @@ import dataclasses
 import importlib.util
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -223,6 +224,8 @@ def _answers(name: str, port: int) -> bool:
     try:
         with opener.open(url, timeout=10) as response:
             return bool(response.status == 200)
+    except urllib.error.HTTPError as error:
+        return error.code == 401  # with keystone it answers to who has a token
     except (OSError, ValueError):  # refused, reset, timed out, an HTTP error, no HTTP at all
         return False
 

@@ -11,6 +11,7 @@ The rules (design, invariant 3), node by node::
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -38,6 +39,9 @@ class PhaseRecord:
         nodes: ``{node: {phase: state}}`` for run, upgrade and converge.
         playbooks: ``{node: (playbook, …)}``: playbooks of upgrade that the node has finished, in order.
         forced: what was forced: ``{phase, reason, execution, time, nodes}`` each.
+        journey: when the prepare began that all this has come after, UTC, to the millisecond; empty when not known.
+        waived: findings of checks that phases went on in spite of: ``{phase, key, reason, until, execution, time,
+            where}`` each, `where` a list.
     """
 
     stack: str = ""
@@ -45,6 +49,8 @@ class PhaseRecord:
     nodes: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     playbooks: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     forced: tuple[Mapping[str, Any], ...] = ()
+    journey: str = ""
+    waived: tuple[Mapping[str, Any], ...] = ()
 
     def state(self, node: str, phase: str) -> str:
         """Return ``""``, ``started`` or ``finished``."""
@@ -67,6 +73,8 @@ def _of_record(data: Mapping[str, Any]) -> PhaseRecord:
         nodes=data["nodes"],
         playbooks={node: tuple(done) for node, done in data["playbooks"].items()},
         forced=tuple(data["forced"]),
+        journey=data.get("journey", ""),
+        waived=tuple(data.get("waived", ())),
     )
 
 
@@ -146,6 +154,23 @@ def begin(
         _write(work_dir, plan, _mark(record, phase, nodes, STARTED))
 
 
+def record_waived(work_dir: Path, plan: str, notes: Sequence[Mapping[str, Any]]) -> None:
+    """Record findings that a phase goes on in spite of; again by the same execution changes nothing.
+
+    Args:
+        work_dir, plan: of what.
+        notes: ``{phase, key, reason, until, execution, where}`` each.
+    """
+    with guarded(work_dir, plan):
+        record = read_record(work_dir, plan)
+        time_of_it = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
+        new = [
+            {**note, "time": time_of_it} for note in notes if not any(note.items() <= d.items() for d in record.waived)
+        ]
+        if new:
+            _write(work_dir, plan, dataclasses.replace(record, waived=(*record.waived, *new)))
+
+
 def finish_playbook(work_dir: Path, plan: str, phase: str, nodes: Iterable[str], playbook: str) -> None:
     """Record that a playbook of upgrade finished on `nodes`; a node that has them all has finished the phase."""
     if phase != "upgrade":
@@ -214,6 +239,8 @@ def _mark(record: PhaseRecord, phase: str, names: Iterable[str], state: str) -> 
         # A new journey: what the nodes reached in the last one counts no more.
         fresh = state == STARTED and any(record.state(node, "converge") == FINISHED for node in record.nodes)
         empty: dict[str, Any] = {"nodes": {}, "playbooks": {}} if fresh else {}
+        if fresh or (state == STARTED and not record.nodes):
+            empty["journey"] = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
         return dataclasses.replace(record, prepare=state, **empty)
     nodes = {node: dict(phases) for node, phases in record.nodes.items()}
     for name in names:

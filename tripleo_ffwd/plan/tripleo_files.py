@@ -46,7 +46,8 @@ def taken_back(data: bytes, current: PlanVersion) -> bytes | None:
 def _for_tripleo(version: PlanVersion, own: dict[str, Any]) -> dict[str, Any]:
     said = last.sections_for_tripleo(version.files_dir)
     named = {"name": version.plan, "environments": [{"path": name} for name in version.environments]}
-    return {"version": 1.0, "template": TEMPLATE, **own, **said, **named}
+    # TripleO's client takes the passwords of a plan over without a look whether there are any.
+    return {"version": 1.0, "template": TEMPLATE, "passwords": {}, **own, **said, **named}
 
 
 def _load(data: bytes) -> dict[str, Any]:

@@ -54,6 +54,7 @@ def test_each_becomes_a_field_of_what_is_run() -> None:
         "become_user": "stack",
         "become_method": "su",
         "collections_path": "/c",
+        "inventory_file": "/i",
         "connect_timeout": 5,
         "library": "/l",
         "pipelining": False,

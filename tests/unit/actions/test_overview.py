@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 from mistral_lib import actions
 
-from tripleo_ffwd.actions.overview import GetPlanStatusAction, ListRunsAction
+from tripleo_ffwd.actions.overview import GetPlanStatusAction, ListNodesAction, ListRunsAction
 from tripleo_ffwd.actions.phases import AcquireLockAction, BeginPhaseAction, FinishPhaseAction
 from tripleo_ffwd.ansible_run import rundir
 from tripleo_ffwd.files import make_private_dir
@@ -42,11 +42,13 @@ def test_a_plan_tells_who_holds_it_and_what_has_been_reached(work_dir):
     run(BeginPhaseAction("p", "run", "e-2", ["ctl-0"]))
     status = run(GetPlanStatusAction("p"))
     assert (status["stack"], status["phase"], status["execution"], status["prepare"]) == ("s", "run", "e-2", "finished")
-    assert status["nodes"] == {"ctl-0": {"run": "started"}}
+    assert status["nodes"] == 1
     assert (status["runs"], status["live"], status["last"]) == (0, [], None)
     run(FinishPhaseAction("p", "run", "e-2", ["ctl-0"]))
     status = run(GetPlanStatusAction("p"))
-    assert (status["phase"], status["execution"], status["nodes"]) == ("", "", {"ctl-0": {"run": "finished"}})
+    assert (status["phase"], status["execution"], status["nodes"]) == ("", "", 1)
+    (node,) = run(ListNodesAction("p"))["nodes"]
+    assert (node["node"], node["phase"], node["state"]) == ("ctl-0", "run", "finished")
 
 
 def test_runs_are_told_by_plan_newest_last(work_dir):

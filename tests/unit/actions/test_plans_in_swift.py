@@ -7,11 +7,18 @@ from types import SimpleNamespace
 
 import pytest
 import swift_stub
+import yaml
 from mistral_lib import actions
 from oslo_config import cfg
 from plan_stores import FILES, write
 
 from tripleo_ffwd import config
+from tripleo_ffwd.actions.client_plans import (
+    CreateContainerAction,
+    ListPlansAction,
+    RefreshPlanAction,
+    UpdateParametersAction,
+)
 from tripleo_ffwd.actions.phases import AcquireLockAction, FinishPhaseAction
 from tripleo_ffwd.actions.plans import UpdatePlanAction
 
@@ -59,3 +66,39 @@ def test_the_templates_of_a_phase_may_be_a_tarball(stub, tmp_path):
     run(AcquireLockAction("p", "prepare", "e-1"))
     packed = run(UpdatePlanAction("p", "prepare", "e-1", str(tmp_path / "t.tar.gz")))
     assert run(UpdatePlanAction("p", "prepare", "e-1", str(templates))) == packed
+
+
+def client_uploads(stub, plan: str, files: dict[str, str]) -> None:
+    """Fill a plan's container as TripleO's client does: all that was there goes first."""
+    there = stub.containers[plan].objects
+    there.clear()
+    there.update({name: text.encode() for name, text in files.items()})
+
+
+def test_a_plan_that_the_client_of_tripleo_makes_and_refreshes(stub):
+    assert run(ListPlansAction()) == []
+    assert run(CreateContainerAction("p")) is None
+    assert "is there already" in run(CreateContainerAction("p"))
+    environment = "name: p\ntemplate: overcloud.yaml\nenvironments: [{path: overcloud-resource-registry.yaml}]\n"
+    client_uploads(stub, "p", {**FILES, "plan-environment.yaml": f"{environment}passwords: {{AdminPassword: kept}}\n"})
+    made = run(RefreshPlanAction("p"))
+    assert made["environments"][0] == "overcloud-resource-registry.yaml"
+    # The client downloads what was rendered, and looks whether it knows the plan.
+    assert b"OS::Own::Compute" in stub.files("p")["overcloud.yaml"]
+    assert run(ListPlansAction()) == ["p"]
+    assert run(UpdateParametersAction("p", {"Docker": False, "List": [1]})) is None
+    stated = yaml.safe_load(stub.files("p")["plan-environment.yaml"])
+    assert stated["parameter_defaults"] == {"Docker": False, "List": [1]}
+    assert run(RefreshPlanAction("p"))["version"] > made["version"]
+    assert yaml.safe_load(stub.files("p")["plan-environment.yaml"])["parameter_defaults"]["List"] == [1]
+
+
+def test_a_plan_is_not_refreshed_under_a_phase(stub):
+    run(CreateContainerAction("p"))
+    client_uploads(stub, "p", FILES)
+    run(RefreshPlanAction("p"))
+    run(AcquireLockAction("p", "prepare", "e-1"))
+    for action in (RefreshPlanAction("p"), UpdateParametersAction("p", {"A": "planted-17"})):
+        refused = run(action)
+        assert refused.error["error"] == "PlanLocked"
+        assert "planted-17" not in str(refused.error)

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tripleo_ffwd.embedded import node_files, node_state
+from tripleo_ffwd.embedded import faults, node_files, node_state
 from tripleo_ffwd.embedded.site import NODE_NAMES, Site, open_site
+from tripleo_ffwd.exceptions import InvalidInput
 
 CONTROLLERS = NODE_NAMES[:3]
 BOOTSTRAP = CONTROLLERS[0]
@@ -203,3 +204,25 @@ def test_a_state_is_plain_json(site: Site) -> None:
         "online",
         "inactive",
     )
+
+
+def test_a_node_answers_the_checks_and_writes_nothing_down(tool: Tool, site: Site) -> None:
+    assert tool("df -Pk / /var").stdout.splitlines()[1].split()[3:] == ["31457280", "25%", "/"]
+    assert "Online: [ overcloud-controller-0" in tool("crm_mon -1 -r").stdout
+    tool("pcs cluster stop", CONTROLLERS[1])
+    assert "OFFLINE: [ overcloud-controller-1 ]" in tool("crm_mon -1 -r").stdout
+    assert "not connected" in tool("crm_mon -1", CONTROLLERS[1], rc=107).stderr
+    assert tool("crm_mon -1", NODE_NAMES[-1], rc=127).stderr == "crm_mon: command not found\n"
+    assert tool("systemctl list-units --state=failed --no-legend --no-pager").stdout == ""
+    assert not (site.nodes / BOOTSTRAP / "root" / "journal.jsonl").exists()
+
+
+def test_faults_of_clock_and_answers(tool: Tool, site: Site) -> None:
+    faults.set(site, BOOTSTRAP, "clock", "-3600")
+    assert 3590 < time.time() - int(tool("date +%s").stdout) < 3700
+    faults.set(site, BOOTSTRAP, "answer", r"rpm=one\ntwo")
+    assert tool("rpm -q kernel").stdout == "one\ntwo\n"
+    assert tool("df -Pk").stdout.startswith("Filesystem")
+    for kind, argument in (("clock", "soon"), ("answer", "rpm"), ("clock", "")):
+        with pytest.raises(InvalidInput, match=f"fault {kind} takes"):
+            faults.set(site, BOOTSTRAP, kind, argument)

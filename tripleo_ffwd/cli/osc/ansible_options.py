@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tripleo_ffwd.cli.osc import waiving
 from tripleo_ffwd.exceptions import InvalidInput, NotFound
 
 # The one that Ansible's verbosity begins above: `openstack -v` is 2.
@@ -18,7 +19,7 @@ MOST_VERBOSE = 4
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that are ours; those of TripleO are each command's own."""
-    _add_ssh_key(parser)
+    add_ssh_key(parser)
     parser.add_argument(
         "--tags",
         metavar="<tag>[,<tag>…]",
@@ -54,11 +55,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default="",
         help="What is rarely needed of Ansible, by the names of the options in [ffwd] without ansible_, or as JSON",
     )
+    waiving.add_options(parser)
+    waiving.add_no_checks(parser)
     add_dry_run(parser, "Run Ansible in check mode; change and record nothing")
     add_force_reason(parser)
 
 
-def _add_ssh_key(parser: argparse.ArgumentParser) -> None:
+def add_ssh_key(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where the private key is."""
     parser.add_argument(
         "--ssh-key-file",
         metavar="<file>",
@@ -135,7 +139,7 @@ def arguments(args: argparse.Namespace, verbose_level: int) -> dict[str, Any]:
     """Return the input of the workflow that these options stand for; what was not given is left to the workflow.
 
     Raises:
-        InvalidInput: ``--extra-vars`` is neither ``key=value`` nor a JSON object.
+        InvalidInput: ``--extra-vars`` is neither ``key=value`` nor a JSON object; ``--waive`` has no reason or day.
     """
     found: dict[str, Any] = {
         "ssh_user": args.ssh_user,
@@ -151,7 +155,8 @@ def arguments(args: argparse.Namespace, verbose_level: int) -> dict[str, Any]:
         "resume": args.resume,
         "verbosity": min(max(verbose_level - QUIET, 0), MOST_VERBOSE),
     }
-    return {name: value for name, value in found.items() if value not in (None, {}, False, 0, "")}
+    given = {name: value for name, value in found.items() if value not in (None, {}, False, 0, "")}
+    return {**given, **waiving.arguments(args)}
 
 
 def extra_vars(texts: Sequence[str]) -> dict[str, Any]:

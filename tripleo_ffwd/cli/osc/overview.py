@@ -8,14 +8,11 @@ from typing import Any
 
 from osc_lib.command import command
 
-from tripleo_ffwd.cli.osc import looking
+from tripleo_ffwd.cli.osc import looking, nodes
 from tripleo_ffwd.cli.osc.base import FfwdCommand, Lines, plan_of
 from tripleo_ffwd.cli.osc.progress import failure_lines, run_line
 from tripleo_ffwd.cli.osc.snapshot import TERMINAL, Run
-from tripleo_ffwd.model import PHASES
 
-# How many names a line has.
-NAMES = 8
 LIMIT = 100
 
 
@@ -26,16 +23,18 @@ class Status(FfwdCommand, command.ShowOne):  # type: ignore[misc]
         """Return names and values."""
         status = looking.plan_status(self.mistral, plan_of(parsed_args))
         last = looking.last_execution(self.mistral, status["plan"])
+        rows = nodes.fetch(self.mistral, status["plan"])
         values = {
             "plan": status["plan"],
             "stack": status["stack"],
             "phase": Lines(_under_way(status, last), _under_way_lines),
             "prepare": status["prepare"] or "not started",
-            "nodes": Lines(_reached(status), _reached_lines),
-            "left": Lines(_left(status), _left_lines),
+            "nodes": Lines(nodes.by_name(rows), nodes.lines),
+            "left": Lines(nodes.left(status, rows), nodes.left_lines),
             "runs": status["runs"],
             "last_run": Lines(status["live"][-1:] or _listed(status["last"]), _run_lines),
             "forced": Lines(status["forced"], _forced_lines),
+            "late": Lines([*status["notifications"], *status["messages"]], _late_lines),
         }
         return tuple(values), tuple(values.values())
 
@@ -102,47 +101,6 @@ def _under_way_lines(phase: Mapping[str, Any]) -> Iterator[str]:
         yield str(phase["message"])
 
 
-def _reached(status: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return for each node the phases that it has finished or begun, and the playbooks of upgrade behind it."""
-    prepared = {"prepare": status["prepare"]} if status["prepare"] else {}
-    return {
-        node: {**prepared, **phases, "playbooks": list(status["playbooks"].get(node, ()))}
-        for node, phases in sorted(status["nodes"].items())
-    }
-
-
-def _reached_lines(nodes: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    groups: dict[str, list[str]] = {}
-    for node, reached in nodes.items():
-        told = [f"{phase} {reached[phase]}" for phase in PHASES[1:] if reached.get(phase)]
-        begun = reached.get("upgrade") == "started" and reached["playbooks"]
-        groups.setdefault(", ".join(told) + (f" ({len(begun)} of 3 playbooks)" if begun else ""), []).append(node)
-    for reach, names in groups.items():
-        yield f"{reach}: {_some(names)}"
-
-
-def _left(status: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the phases that are left until converge has finished, each with its nodes where they are known."""
-    found: list[dict[str, Any]] = [] if status["prepare"] == "finished" else [{"phase": "prepare", "nodes": []}]
-    for phase in PHASES[1:]:
-        behind = sorted(node for node, reached in status["nodes"].items() if reached.get(phase) != "finished")
-        if behind or not status["nodes"]:
-            found.append({"phase": phase, "nodes": behind})
-    return found
-
-
-def _left_lines(left: list[dict[str, Any]]) -> Iterator[str]:
-    if not left:
-        yield "nothing: every node has finished converge"
-    for one in left:
-        yield f"{one['phase']}: {_some(one['nodes'])}" if one["nodes"] else one["phase"]
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - NAMES} more" if len(names) > NAMES else ""
-    return f"{len(names)} nodes: {', '.join(names[:NAMES])}{more}" if len(names) > 1 else names[0]
-
-
 def _listed(run: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
     return [run] if run else []
 
@@ -157,6 +115,14 @@ def _run_lines(runs: list[Mapping[str, Any]]) -> Iterator[str]:
             yield str(data["message"])
         if run.failed:
             yield from failure_lines(run.failed[-1])
+
+
+def _late_lines(late: list[Mapping[str, Any]]) -> Iterator[str]:
+    for one in late:
+        to = f"queue {one['queue']} (execution {one['execution']})" if "queue" in one else str(one["receiver"])
+        since = f" since {one['since']} UTC" if one.get("since") else ""
+        lost = f", {one['lost']} dropped" if one.get("lost") else ""
+        yield f"{to}: {one['waiting']} messages wait{since}{lost}{': ' + one['error'] if one['error'] else ''}"
 
 
 def _forced_lines(forced: list[Mapping[str, Any]]) -> Iterator[str]:

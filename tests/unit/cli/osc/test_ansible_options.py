@@ -22,6 +22,22 @@ def test_what_is_not_given_is_left_to_the_workflow():
     assert ansible_options.arguments(parse(), 1) == {}
 
 
+def test_what_is_waived_has_a_reason_and_a_day():
+    given = parse(
+        "--waive", "sudo=we are root = fine", "--waive", "pacemaker=x", "--until", "2026-12-01", "--no-checks"
+    )
+    assert ansible_options.arguments(given, 1) == {
+        "waivers": [
+            {"key": "sudo", "reason": "we are root = fine", "until": "2026-12-01"},
+            {"key": "pacemaker", "reason": "x", "until": "2026-12-01"},
+        ],
+        "checks": False,
+    }
+    for wrong in (("--waive", "sudo", "--until", "2026-12-01"), ("--waive", "sudo=x"), ("--until", "2026-12-01")):
+        with pytest.raises(InvalidInput, match="Give --waive KEY=REASON --until YYYY-MM-DD"):
+            ansible_options.arguments(parse(*wrong), 1)
+
+
 def test_all_of_them():
     options = parse(
         "--ssh-user", "heat-admin", "--resume", "--forks", "5", "--extra-vars", "a=1 b", "--run-timeout", "9"

@@ -12,7 +12,21 @@ import pytest
 from openstack_cli import Openstack
 
 FFWD = ("overcloud", "ffwd-upgrade")
-OURS = ("cancel", "converge", "list", "pause", "prepare", "resume", "run", "status", "watch")
+OURS = (
+    "cancel",
+    "check",
+    "converge",
+    "list",
+    "nodes",
+    "pause",
+    "prepare",
+    "preview",
+    "report",
+    "resume",
+    "run",
+    "status",
+    "watch",
+)
 
 
 @pytest.fixture(scope="module")

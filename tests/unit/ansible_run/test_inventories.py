@@ -1,0 +1,43 @@
+"""An inventory of the caller's own: whatever form it has, Ansible says what is in it, and nobody else reads it."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from tripleo_ffwd.ansible_run import inventories
+from tripleo_ffwd.exceptions import InvalidInput
+
+PLANTED = "planted-2b9e"
+TRIPLEO = {
+    "Undercloud": {"hosts": {"undercloud": {}}, "vars": {"plan": "over", "os_auth_token": PLANTED}},
+    "Controller": {"hosts": {"ctl-0": {"ansible_host": "192.0.2.1"}}, "vars": {"ansible_ssh_user": "heat-admin"}},
+    "Compute": {"hosts": {"cmp-0": {}, "cmp-1": {}}},
+    "overcloud": {"children": {"Controller": {}, "Compute": {}}},
+}
+
+
+def test_an_inventory_of_tripleo_s_is_kept_as_it_came(tmp_path):
+    text = yaml.safe_dump(TRIPLEO)
+    path = inventories.store(tmp_path, text)
+    assert path.read_text() == text
+    assert inventories.store(tmp_path, text) == path
+    found = inventories.look(path)
+    assert (found.plan, found.hosts) == ("over", ("cmp-0", "cmp-1", "ctl-0", "undercloud"))
+    assert found.groups["overcloud"] == ("cmp-0", "cmp-1", "ctl-0")
+    assert PLANTED in inventories.secrets(str(path))
+    files = [each for each in (tmp_path / "inventories").iterdir() if each.is_file()]
+    assert {each.stat().st_mode & 0o777 for each in files} == {0o600}
+    assert [each for each in files if PLANTED in each.read_text()] == [path]
+
+
+def test_any_form_that_ansible_reads_will_do(tmp_path):
+    found = inventories.look(inventories.store(tmp_path, "[Controller]\nctl-0 ansible_host=192.0.2.1\n"))
+    assert (found.plan, found.groups["Controller"]) == ("", ("ctl-0",))
+
+
+def test_what_is_no_inventory_is_refused_and_not_quoted(tmp_path):
+    with pytest.raises(InvalidInput, match="can't be read by Ansible") as caught:
+        inventories.store(tmp_path, f"{{{PLANTED}: [")
+    assert PLANTED not in str(caught.value)
+    assert [each for each in (tmp_path / "inventories").iterdir() if each.is_file()] == []

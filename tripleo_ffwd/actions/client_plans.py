@@ -1,0 +1,158 @@
+"""Actions that an unmodified tripleoclient asks for by TripleO's names, about plans and what is made of a stack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tripleo_ffwd import heat
+from tripleo_ffwd.actions import secrets, selection
+from tripleo_ffwd.actions.base import Caller, FfwdAction
+from tripleo_ffwd.exceptions import InvalidInput, OutOfTurn
+from tripleo_ffwd.plan import lock, overcloudrc, phases, refreshing
+from tripleo_ffwd.plan.store import PlanStore, open_store
+
+
+class ListPlansAction(FfwdAction):
+    """List the names of the plans.
+
+    :returns: a list of names.
+    """
+
+    def __init__(self) -> None:
+        pass
+
+    def act(self, caller: Caller) -> list[str]:
+        return list(open_store(caller.conf, caller.security).plans())
+
+
+class CreateContainerAction(FfwdAction):
+    """Make the container of a new plan in Swift.
+
+    :param container: name of the plan.
+    :returns: nothing, or what is wrong in words: the client takes it so.
+    """
+
+    def __init__(self, container: str):
+        self.container = container
+
+    def act(self, caller: Caller) -> str | None:
+        try:
+            refreshing.make_container(open_store(caller.conf, caller.security), self.container)
+        except InvalidInput as error:
+            return str(error)
+        return None
+
+
+class UpdateParametersAction(FfwdAction):
+    """Put parameters into the plan environment of a plan.
+
+    :param container: name of the plan.
+    :param parameters: by name. Mistral keeps them in its database, as TripleO's own action has it do.
+    :param key: the part of the plan environment: parameter_defaults or derived_parameters.
+    :param validate: not used: the phase checks the whole plan.
+    :returns: nothing.
+    """
+
+    def __init__(
+        self,
+        container: str,
+        parameters: dict[str, Any],
+        key: str = "parameter_defaults",
+        validate: bool = True,
+    ):
+        self.container = container
+        self.parameters = parameters
+        self.key = key
+        self.validate = validate
+
+    def act(self, caller: Caller) -> None:
+        store = _free(caller, self.container)
+        refreshing.update_parameters(store, self.container, self.parameters, self.key)
+
+    def covered(self, caller: Caller, told: dict[str, Any]) -> dict[str, Any]:
+        """Return what goes wrong without the parameters' own secrets."""
+        found: dict[str, Any] = secrets.redactor(caller, self.container, extra_vars=self.parameters).within(told)
+        return found
+
+
+class RefreshPlanAction(FfwdAction):
+    """Make what a client has put into a plan's container the plan's current version: rendered, with passwords.
+
+    :param container: name of the plan.
+    :returns: ``{plan, version, environments}``.
+    """
+
+    def __init__(self, container: str):
+        self.container = container
+
+    def act(self, caller: Caller) -> dict[str, Any]:
+        version = refreshing.refresh(_free(caller, self.container), self.container)
+        return {"plan": version.plan, "version": version.number, "environments": list(version.environments)}
+
+
+class CheckConvergedAction(FfwdAction):
+    """Check that every node of a plan has finished converge.
+
+    :param plan: name of the plan.
+    :returns: a sentence that says so.
+    """
+
+    def __init__(self, plan: str):
+        self.plan = plan
+
+    def act(self, caller: Caller) -> str:
+        record = phases.read_record(caller.work_dir, self.plan)
+        left = [node for node in record.nodes if record.state(node, "converge") != phases.FINISHED]
+        if left or not record.nodes:
+            raise OutOfTurn(
+                f"Phase converge of plan {self.plan} is not finished{' on ' + ', '.join(left) if left else ''}",
+                remedy="Run converge; this pack deploys nothing but the end of an upgrade",
+            )
+        return f"Phase converge of plan {self.plan} has configured {len(record.nodes)} nodes."
+
+
+class GetOvercloudrcAction(FfwdAction):
+    """Return the file with which an operator's shell talks to the overcloud.
+
+    :param container: name of the plan.
+    :param no_proxy: hosts that are reached without a proxy, with commas, besides those of the overcloud.
+    :returns: ``{overcloudrc, overcloudrc.v3}``: the content, under both names that clients look for. It has the
+        password of the overcloud's administrator, as TripleO's own has.
+    """
+
+    def __init__(self, container: str, no_proxy: str = ""):
+        self.container = container
+        self.no_proxy = no_proxy
+
+    def act(self, caller: Caller) -> dict[str, str]:
+        client = heat.connect(caller.conf, caller.security)
+        stack = selection.stack_name(caller, self.container, "")
+        outputs = heat.get_outputs(client, stack)
+        version = open_store(caller.conf, caller.security).current(self.container)
+        text = overcloudrc.write(outputs, version, no_proxy=self.no_proxy or "", name=stack)
+        return {"overcloudrc": text, "overcloudrc.v3": text}
+
+
+class GetHorizonUrlAction(FfwdAction):
+    """Return where the dashboard of an overcloud is.
+
+    :param stack: name of its stack.
+    :returns: the URL; empty when the overcloud has none.
+    """
+
+    def __init__(self, stack: str):
+        self.stack = stack
+
+    def act(self, caller: Caller) -> str:
+        outputs = heat.get_outputs(heat.connect(caller.conf, caller.security), self.stack)
+        endpoints = next((one["output_value"] for one in outputs if one["output_key"] == "EndpointMap"), None)
+        found = endpoints.get("HorizonPublic") if isinstance(endpoints, dict) else None
+        return str(found.get("uri") or "") if isinstance(found, dict) else ""
+
+
+def _free(caller: Caller, plan: str) -> PlanStore:
+    """Return the store, when neither a phase nor a run of the plan is under way."""
+    store = open_store(caller.conf, caller.security)
+    lock.check_owner(store.backend, plan, "")
+    selection.check_no_live_run(caller, plan)
+    return store
