@@ -26,17 +26,35 @@ _PACKAGES = frozenset(("apt", "dnf", "dnf5", "package", "pip", "yum"))
 # What everything else prints: not empty, a number, true, and JSON.
 _OUTPUT = "1"
 
+# Facts that are gathered only when their subset is; all others are in the minimum.
+_SUBSETS = {
+    "hardware": ("mounts", "devices", "processor_vcpus", "processor_count", "memtotal_mb", "memory_mb"),
+    "network": ("interfaces", "default_ipv4", "default_ipv6", "all_ipv4_addresses"),
+}
 
-def facts(host: str, address: str) -> dict[str, Any]:
+
+def facts(host: str, address: str, subset: Any = None) -> dict[str, Any]:
     """Return what gathering facts finds on a host.
 
     Args:
         host: its name in the inventory.
         address: where it would be reached; may be empty.
+        subset: `gather_subset` as a task has it; None for everything.
     """
+    wanted = subset.split(",") if isinstance(subset, str) else list(subset or ())
+    left_out = {
+        name
+        for kind, names in _SUBSETS.items()
+        if f"!{kind}" in wanted or ("!all" in wanted and kind not in wanted)
+        for name in names
+    }
+    return {f"ansible_{key}": value for key, value in _found(host, address).items() if key not in left_out}
+
+
+def _found(host: str, address: str) -> dict[str, Any]:
     name = host.partition(".")[0]
     interface = {"address": address, "interface": "eth0", "gateway": "", "netmask": "255.255.255.0", "macaddress": ""}
-    found = {
+    return {
         "hostname": name,
         "nodename": f"{name}.localdomain",
         "fqdn": f"{name}.localdomain",
@@ -68,7 +86,6 @@ def facts(host: str, address: str) -> dict[str, Any]:
         "memory_mb": {"real": {"total": 32768, "free": 16384, "used": 16384}},
         "date_time": {"iso8601": "2018-06-01T00:00:00Z", "epoch": "1527811200", "date": "2018-06-01"},
     }
-    return {f"ansible_{key}": value for key, value in found.items()}
 
 
 def answer(action: str, args: Mapping[str, Any], host: str, address: str, bootstrap: str) -> dict[str, Any]:
@@ -84,7 +101,7 @@ def answer(action: str, args: Mapping[str, Any], host: str, address: str, bootst
     there = action in _PACKAGES and args.get("state", "present") in ("present", "installed")
     result: dict[str, Any] = {"changed": not there and action not in _LOOKS, "failed": False}
     if action in ("setup", "gather_facts"):
-        return {**result, "ansible_facts": facts(host, address)}
+        return {**result, "ansible_facts": facts(host, address, args.get("gather_subset"))}
     if action == "stat":
         return {**result, "stat": _stat(str(args.get("path", "")))}
     if action == "find":

@@ -12,6 +12,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ansible import constants
@@ -24,6 +25,7 @@ from ansible.plugins.lookup import LookupBase
 
 from tripleo_ffwd.ansible_run.machine import is_alive
 from tripleo_ffwd.embedded import rehearsal_answers
+from tripleo_ffwd.redaction import Redactor
 
 CONNECTION = "ffwd_stand_in"
 STOPPED = 75
@@ -56,12 +58,16 @@ class Stage:
         self._bootstrap: Mapping[str, str] = settings["bootstrap"]
         self._addresses: Mapping[str, str] = settings["addresses"]
         self.owner = (int(settings["owner"][0]), int(settings["owner"][1]))
+        inside = os.environ.get("FFWD_INSIDE")  # of a durable run, which knows its secrets
+        known = json.loads(Path(inside).read_text(encoding="utf-8"))["secrets"] if inside else ()
+        self._mask = Redactor(known)
 
     def record(self, kind: str, executor: Any, message: str = "") -> None:
         """Add a line ``[kind, stage, host, task's id, task, module, message]``; in one call, for many workers write."""
         variables, task = executor._job_vars, executor._task
         stage, host = variables.get("ansible_play_name", ""), variables["inventory_hostname"]
-        line = [kind, str(stage), str(host), str(task._uuid), task.get_name().strip(), str(task.action), message]
+        name = self._mask(task.get_name().strip())
+        line = [kind, str(stage), str(host), str(task._uuid), name, str(task.action), self._mask(message)[:_LONGEST]]
         os.write(self._file, (json.dumps(line) + "\n").encode("utf-8", "replace"))
 
     def answer(self, task: Any, host: str) -> dict[str, Any]:
@@ -134,7 +140,7 @@ def _survived(stage: Stage, original: Callable[..., Any]) -> Callable[..., Any]:
             return {**result, "failed": False}
         if self._task.ignore_errors or _is_rescuable(self._task):
             return result
-        message = " ".join(str(result.get("msg") or "").split()).removeprefix("Task failed: ")[:_LONGEST]
+        message = " ".join(str(result.get("msg") or "").split()).removeprefix("Task failed: ")
         if "attempts" in result:
             message = f"`until` did not come true in {result['attempts']} tries"
         kind = _kind(self._task, result, message)

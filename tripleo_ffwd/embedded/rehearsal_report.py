@@ -87,8 +87,7 @@ def report(
         options: the rehearsal's `Options`.
     """
     manifest = tree.manifest
-    pace = _Pace(options)
-    role_of = {host: role for role, names in hosts.items() for host in names}
+    pace, role_of = _Pace(options), {host: role for role, names in hosts.items() for host in names}
     totals: dict[tuple[str, str], Counter[str]] = {}
     playbooks = []
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in KINDS.values()}

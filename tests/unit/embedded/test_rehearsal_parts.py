@@ -38,6 +38,15 @@ def test_answers_are_those_of_a_healthy_overcloud(
     assert {key: found[key] for key in said} == said
 
 
+def test_facts_are_those_that_are_asked_for() -> None:
+    every = rehearsal_answers.facts("ctl-0", "10.0.0.1")
+    assert every["ansible_mounts"] and every["ansible_default_ipv4"]["address"] == "10.0.0.1"
+    least = rehearsal_answers.facts("ctl-0", "10.0.0.1", ["!all"])
+    assert least["ansible_hostname"] == "ctl-0"
+    assert not {"ansible_mounts", "ansible_interfaces"} & least.keys()
+    assert "ansible_mounts" in rehearsal_answers.facts("ctl-0", "", "!all,hardware")
+
+
 def test_missing_things_have_stand_ins_where_ansible_looks() -> None:
     text = "- include_role: {name: far, tasks_from: pre.yml}\n- import_role:\n    tasks_from: post\n"
     names = ["role far", "mount", "a.b.one", "a.b.two", "strategy tripleo_free", "filter ipaddr", "filter a.b.same"]
