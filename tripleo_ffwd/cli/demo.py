@@ -5,7 +5,12 @@ from __future__ import annotations
 import argparse
 import collections
 import importlib
+import os
+import shlex
 import shutil
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
-from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from tripleo_ffwd.cli.register import workbooks
@@ -23,7 +28,6 @@ from tripleo_ffwd.exceptions import FfwdError, WriteRefused
 from tripleo_ffwd.mistral import Mistral
 
 if TYPE_CHECKING:
-    from tripleo_ffwd.embedded.journey import Progress
     from tripleo_ffwd.embedded.site import Site
     from tripleo_ffwd.embedded.undercloud import Undercloud
 
@@ -67,12 +71,11 @@ def _journey(site: Site, console: Console) -> list[str]:
     with _told(console, "The newton overcloud's stack is created"):
         overcloud.create_newton_stack(site, undercloud.heat_url)
     _show_nodes(site, console, "The nodes before")
-    shown = _Shown(console)
+    openstack = _Openstack(console, undercloud.mistral_url)
     for leg in journey.legs(site):
-        console.print(f"[bold]{leg.title}[/bold]\n  $ {leg.command}", soft_wrap=True)
-        with shown.leg():
-            done = journey.travel(mistral, undercloud.work_dir, leg, watch=shown.watch)
-        console.print(f"  {done.output['message']} {done.elapsed:.0f} s")
+        openstack.run(*leg.words)
+    openstack.run("overcloud", "ffwd-upgrade", "status")
+    openstack.run("overcloud", "ffwd-upgrade", "report", "--output", str(site.root / "report.html"))
     findings = [*overcloud.check_final_state(site), *overcloud.check_journal(site)]
     _show_nodes(site, console, "The nodes after")
     for finding in findings:
@@ -86,54 +89,49 @@ def _journey(site: Site, console: Console) -> list[str]:
     return findings
 
 
-class _Shown:
-    """The progress of a leg: a live line on a terminal, a line a stage elsewhere."""
+class _Openstack:
+    """The commands that an operator types, on a machine that knows where Mistral is and nothing else."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, mistral_url: str) -> None:
         self._console = console
-        self._live: Live | None = None
-        self._last = ""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("OS_", "OVERCLOUD_"))}
+        self._environment = {**kept, "OS_MISTRAL_URL": mistral_url}
+        self._program = Path(sys.executable).with_name("openstack")
 
-    @contextmanager
-    def leg(self) -> Iterator[None]:
-        self._last = ""
-        if not self._console.is_terminal:
-            yield
-            return
-        with Live(console=self._console, transient=True, auto_refresh=False) as live:
-            self._live = live
-            try:
-                yield
-            finally:
-                self._live = None
+    def run(self, *words: str) -> None:
+        """Run a command to its end; Ctrl-C is its own: it asks what is to become of the phase.
 
-    def watch(self, progress: Progress) -> None:
-        run = progress.run
-        where = f"{run.playbook} {run.stage}" if run and run.stage else ""
-        if self._live is not None:
-            self._live.update(_progress_table(progress), refresh=True)
-        elif where and where != self._last:
-            self._console.print(f"  {progress.elapsed:4.0f} s  {where}", soft_wrap=True)
-        self._last = where
+        Raises:
+            FfwdError: it did not succeed.
+        """
+        told = shlex.join(["openstack", *words])
+        self._console.print(f"[bold]$ {escape(told)}[/bold]", soft_wrap=True)
+        sys.stdout.flush()
+        began = time.monotonic()
+        ours = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            with subprocess.Popen(
+                [str(self._program), *words],
+                env=self._environment,
+                preexec_fn=_hear_interrupts,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+            ) as process:
+                for line in process.stderr or ():
+                    # What another plugin of OpenStackClient says of itself at each start is not about us.
+                    if not line.startswith("Could not load "):
+                        print(line, end="", file=sys.stderr, flush=True)
+            code = process.returncode
+        finally:
+            signal.signal(signal.SIGINT, ours)
+        if code:
+            raise FfwdError(f"`{told}` ended with {code}", remedy="See above what it said")
+        self._console.print(f"{time.monotonic() - began:.0f} s\n")
 
 
-def _progress_table(progress: Progress) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 2))
-    for heading in ("phase", "playbook", "release", "step", "role", "hosts", "stages", "elapsed"):
-        table.add_column(heading, style="cyan" if heading == "phase" else "", no_wrap=True)
-    run = progress.run
-    release, step, role = (run.stage.split("/") if run and run.stage.count("/") == 3 else ["", "", "", ""])[:3]
-    table.add_row(
-        progress.leg.title,
-        run.playbook.removesuffix("_playbook.yaml") if run else progress.state.lower(),
-        release,
-        step,
-        role,
-        f"{run.hosts_done}/{run.hosts_total}" if run else "",
-        f"{run.stages_done}/{run.stages_total}" if run else "",
-        f"{progress.elapsed:.0f} s",
-    )
-    return table
+def _hear_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _show_nodes(site: Site, console: Console, title: str) -> None:
@@ -203,6 +201,7 @@ def _tell_how_to_go_on(site: Site, console: Console) -> None:
     console.print(
         f"It goes on running. Talk to it:\n"
         f"  export OS_MISTRAL_URL={found.mistral_url}\n"
+        f"  openstack overcloud ffwd-upgrade status\n"
         f"  mistral execution-list\n"
         f"  tripleo-ffwd run list --dir {site.root}\n"
         f"  tripleo-ffwd nodes show --dir {site.root}\n"

@@ -26,16 +26,12 @@ class PhaseFailed(FfwdError):
 
 @dataclasses.dataclass(frozen=True)
 class Leg:
-    """One execution of the journey: its title, its workflow and its input."""
+    """One execution of the journey: its title, its workflow and its input; the same as words of ``openstack``."""
 
     title: str
     workflow: str
     arguments: Mapping[str, Any]
-
-    @property
-    def command(self) -> str:
-        """The same as a command of python-mistralclient."""
-        return f"mistral execution-create {self.workflow} '{json.dumps(self.arguments)}'"
+    words: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,16 +50,22 @@ def legs(site: Site) -> tuple[Leg, ...]:
     """Return the journey's executions in order."""
     environments = [str(path) for path in overcloud.queens_environments(site)]
     common = {"plan": PLAN, "poll_interval": 1}
+    ffwd, quick = ("overcloud", "ffwd-upgrade"), ("--yes", "--poll-interval", "1")
+    given = ("--templates", str(overcloud.PLAN_DIR), *(word for path in environments for word in ("-e", path)))
+    upgrade = ("overcloud", "upgrade", "run", "--roles")
     return (
         Leg(
             "prepare",
             "ffwd_upgrade.v1.prepare",
             {**common, "templates": str(overcloud.PLAN_DIR), "environments": environments},
+            (*ffwd, "prepare", *given, *quick),
         ),
-        Leg("run", "ffwd_upgrade.v1.run", common),
-        Leg("upgrade Controller", "ffwd_upgrade.v1.upgrade", {**common, "roles": ["Controller"]}),
-        Leg("upgrade Compute", "ffwd_upgrade.v1.upgrade", {**common, "roles": ["Compute"]}),
-        Leg("converge", "ffwd_upgrade.v1.converge", common),
+        Leg("run", "ffwd_upgrade.v1.run", common, (*ffwd, "run", *quick)),
+        *(
+            Leg(f"upgrade {role}", "ffwd_upgrade.v1.upgrade", {**common, "roles": [role]}, (*upgrade, role, *quick))
+            for role in ("Controller", "Compute")
+        ),
+        Leg("converge", "ffwd_upgrade.v1.converge", common, (*ffwd, "converge", *quick)),
     )
 
 
