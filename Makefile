@@ -48,7 +48,7 @@ demo: $(VENV)/.installed
 	$(BIN)/tripleo-ffwd demo $(if $(KEEP),--keep)
 
 test: $(VENV)/.installed $(ANSIBLE_216)/.installed
-	FFWD_TEST_ANSIBLE_PLAYBOOK=$(CURDIR)/$(ANSIBLE_216)/bin/ansible-playbook $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/keystone --ignore=tests/executors --ignore=tests/tripleoclient --ignore=tests/differential/test_template_shapes.py $(PYTEST_ARGS)
+	FFWD_TEST_ANSIBLE_PLAYBOOK=$(CURDIR)/$(ANSIBLE_216)/bin/ansible-playbook $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore=tests/keystone --ignore=tests/executors --ignore=tests/tripleoclient --ignore=tests/differential/test_template_shapes.py $(PYTEST_ARGS)
 
 # Real Ansible runs the templates' tree and ours: more overclouds, seeds and generated programs than `test` has time for.
 test-differential: $(VENV)/.installed $(ANSIBLE_216)/.installed

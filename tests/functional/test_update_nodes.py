@@ -198,3 +198,27 @@ def test_what_an_installation_deletes_is_missed_and_put_back(prepared, capsys):
     assert "tripleo.package_update.v1: not there. Run `tripleo-ffwd register`" in capsys.readouterr().out
     assert main(["register", *words]) == 0
     assert main(["verify", *words]) == 0
+
+
+FOREIGN = """
+version: '2.0'
+name: tripleo.access.v1
+workflows:
+  enable_ssh_admin:
+    tasks:
+      theirs: {action: std.noop}
+"""
+
+
+def test_a_workbook_of_tripleo_common_is_left_alone_unless_it_is_named(cloud, capsys):
+    words = ["--mistral-url", cloud.mistral.url]
+    cloud.mistral.put_workbook(FOREIGN, exists=cloud.mistral.workbook("tripleo.access.v1") is not None)
+    left = "tripleo.access.v1: not this package's, left as it is"
+    for command in ("register", "verify"):
+        assert main([command, *words]) == 0
+        assert left in capsys.readouterr().out
+        assert "theirs" in (cloud.mistral.workbook("tripleo.access.v1") or "")
+    assert main(["register", *words, "--only", "access"]) == 0
+    assert "theirs" not in (cloud.mistral.workbook("tripleo.access.v1") or "")
+    assert main(["unregister", *words, "--only", "access"]) == 0
+    assert cloud.mistral.workbook("tripleo.access.v1") is None

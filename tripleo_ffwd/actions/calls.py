@@ -6,6 +6,7 @@ has them anyway, and put into files for their owner alone: no action's input and
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -61,7 +62,6 @@ class ReadCallAction(FfwdAction):
         self.quiet = quiet
 
     def act(self, caller: Caller) -> dict[str, Any]:
-        outbox.prune(caller.work_dir)
         # First of all: from here on somebody tells the client of the end, whatever happens.
         watching.begin(
             caller,
@@ -72,6 +72,8 @@ class ReadCallAction(FfwdAction):
             poll_interval=self.poll_interval,
             quiet=self.quiet,
         )
+        with contextlib.suppress(OSError):
+            outbox.prune(caller.work_dir)
         given = _inputs(caller, self.execution)
         inventory_file = _stored_inventory(caller, given.get("inventory_file"))
         inventory = inventories.look(Path(inventory_file)) if inventory_file else None

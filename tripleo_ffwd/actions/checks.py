@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from tripleo_ffwd.preflight.findings import Finding, Inhibited
 
 # The phases that do something on nodes.
 CHECKED = PHASES[1:]
-MOST_TOLD = 1000
+# Findings and bytes of them that one answer has at most: Mistral takes no more than a megabyte.
+MOST_TOLD, MOST_BYTES = 1000, 300_000
 
 
 class BeginCheckAction(FfwdAction):
@@ -40,6 +42,7 @@ class BeginCheckAction(FfwdAction):
     :param options: the inputs of the phase that are about Ansible, by name.
     :param waivers: list of ``{key, reason, until}``; refused here when one lacks something.
     :param instead_of: directory of a check whose process has died; it is removed.
+    :param playbook: the only one of the phase that is going to be run; all by default.
     :returns: ``{check, check_dir, seconds}``: an id, a directory, and after how many seconds it has ended in any case.
     """
 
@@ -59,6 +62,7 @@ class BeginCheckAction(FfwdAction):
         options: dict[str, Any] | None = None,
         waivers: list[dict[str, str]] | None = None,
         instead_of: str = "",
+        playbook: str = "all",
     ):
         self.plan = plan
         self.phase = phase
@@ -74,6 +78,7 @@ class BeginCheckAction(FfwdAction):
         self.options = options
         self.waivers = waivers
         self.instead_of = instead_of
+        self.playbook = playbook
 
     def act(self, caller: Caller) -> dict[str, Any]:
         options = self.options or {}
@@ -157,7 +162,7 @@ class BeginCheckAction(FfwdAction):
             return found
         if self.deployments:
             missing = [{"playbook": playbook, "what": what} for playbook, what in tree.missing.items()]
-            found += undercloud.inputs(missing, self.phase)
+            found += undercloud.inputs(missing, self.phase, playbook="" if self.playbook == "all" else self.playbook)
         try:
             modules.require_modules(spec, tree)
         except InvalidInput as error:
@@ -199,16 +204,18 @@ class JudgeCheckAction(FfwdAction):
     def act(self, caller: Caller) -> dict[str, Any]:
         records = lock.records_dir(caller.work_dir, self.plan)
         directory = reports.checks_dir(records) / Path(self.check_dir).name
-        known = waivers.parse(self.waivers)
-        today = datetime.datetime.now(datetime.timezone.utc).date()
         request = launching.request_of(directory)
-        every = findings.decide(gathering.collected(directory, request), caller.conf.check_inhibitors)
-        standing, waived = waivers.apply(every, known, today)
-        stopped = self.stop and any(finding.inhibitor for finding in standing)
-        covered = self.covered(caller, gathering.report(directory, request, standing, waived, stopped=stopped))
-        path = reports.write(directory, covered)
+        path = directory / reports.REPORT
+        if not request and path.exists():
+            # Judged before, by somebody whose answer was lost.
+            covered = reports.read(directory.parent, directory.name)
+        else:
+            covered = self._judge(caller, directory, request)
+            path = reports.write(directory, covered)
+        if self.stop and covered["waived"] and not covered["stopped"]:
+            phases.record_waived(caller.work_dir, self.plan, gathering.notes(covered))
         launching.tidy(directory, (reports.REPORT, launching.LOG))
-        if stopped:
+        if covered["stopped"]:
             raise Inhibited(
                 f"The checks stop phase {covered['phase']} before anything was touched: {reports.told(covered)}",
                 remedy=f"Mend them, or waive their keys with a reason and a day. All findings are in {path}",
@@ -216,8 +223,6 @@ class JudgeCheckAction(FfwdAction):
                 report=str(path),
                 inhibitors=gathering.first_inhibitors(covered),
             )
-        if self.stop and waived:
-            phases.record_waived(caller.work_dir, self.plan, gathering.notes(covered))
         return {
             "check": covered["id"],
             "report": str(path),
@@ -227,6 +232,17 @@ class JudgeCheckAction(FfwdAction):
             "nodes": len(covered["nodes"]),
             "message": f"{reports.summary(covered)}.",
         }
+
+    def _judge(self, caller: Caller, directory: Path, request: Mapping[str, Any]) -> dict[str, Any]:
+        known = waivers.parse(self.waivers)
+        today = datetime.datetime.now(datetime.timezone.utc).date()
+        every = findings.decide(gathering.collected(directory, request), caller.conf.check_inhibitors)
+        standing, waived = waivers.apply(every, known, today)
+        stopped = self.stop and any(finding.inhibitor for finding in standing)
+        covered: dict[str, Any] = self.covered(
+            caller, gathering.report(directory, request, standing, waived, stopped=stopped)
+        )
+        return covered
 
 
 class GetCheckReportAction(FfwdAction):
@@ -243,4 +259,16 @@ class GetCheckReportAction(FfwdAction):
 
     def act(self, caller: Caller) -> dict[str, Any]:
         found = reports.read(reports.checks_dir(lock.records_dir(caller.work_dir, self.plan)), self.check)
-        return {**found, "findings": found["findings"][:MOST_TOLD], "waived": found["waived"][:MOST_TOLD]}
+        told = {name: value for name, value in found.items() if name != "nodes"}
+        return {**told, **{name: _first(found[name]) for name in ("findings", "waived", "not_made")}}
+
+
+def _first(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return as many of a report's entries, from the first on, as a workflow can carry."""
+    found, size = [], 0
+    for item in items[:MOST_TOLD]:
+        size += len(json.dumps(item))
+        if size > MOST_BYTES:
+            break
+        found.append(item)
+    return found

@@ -7,7 +7,7 @@ from typing import Any
 from tripleo_ffwd import heat
 from tripleo_ffwd.actions import secrets, selection
 from tripleo_ffwd.actions.base import Caller, FfwdAction
-from tripleo_ffwd.exceptions import InvalidInput, OutOfTurn
+from tripleo_ffwd.exceptions import FfwdError, InvalidInput, OutOfTurn
 from tripleo_ffwd.plan import lock, overcloudrc, phases, refreshing
 from tripleo_ffwd.plan.store import PlanStore, open_store
 
@@ -153,6 +153,16 @@ class GetHorizonUrlAction(FfwdAction):
 def _free(caller: Caller, plan: str) -> PlanStore:
     """Return the store, when neither a phase nor a run of the plan is under way."""
     store = open_store(caller.conf, caller.security)
-    lock.check_owner(store.backend, plan, "")
+    held = lock.holder(store.backend, plan)
+    # An execution that was cancelled has cleaned up nothing; the phase takes the lock over likewise.
+    if held is not None and not _is_over(caller, held.execution):
+        lock.check_owner(store.backend, plan, "")
     selection.check_no_live_run(caller, plan)
     return store
+
+
+def _is_over(caller: Caller, execution: str) -> bool:
+    try:
+        return secrets.mistral(caller).execution(execution).state in lock.TERMINAL
+    except FfwdError:
+        return False

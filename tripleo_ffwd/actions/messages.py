@@ -12,7 +12,7 @@ from typing import Any
 from tripleo_ffwd import zaqar
 from tripleo_ffwd.actions import outcomes, secrets
 from tripleo_ffwd.actions.base import Caller, FfwdAction
-from tripleo_ffwd.exceptions import InvalidInput
+from tripleo_ffwd.exceptions import FfwdError, InvalidInput
 from tripleo_ffwd.plan import outbox
 from tripleo_ffwd.plan.outbox import Box
 
@@ -72,17 +72,24 @@ class SendMessageAction(FfwdAction):
         )
         told = self.covered(caller, told)
         queue = self.queue_name or zaqar.QUEUE
-        outbox.put(
-            caller.work_dir,
-            self.execution,
-            queue,
-            told,
-            plan=self.plan,
-            project=caller.project,
-            last=self.status != RUNNING,
-            key=caller.attempt if self.status == RUNNING else "",
-        )
-        box = post(caller, self.execution)
+        try:
+            outbox.put(
+                caller.work_dir,
+                self.execution,
+                queue,
+                told,
+                plan=self.plan,
+                project=caller.project,
+                last=self.status != RUNNING,
+                key=caller.attempt if self.status == RUNNING else "",
+            )
+            box = post(caller, self.execution)
+        except (FfwdError, OSError) as error:
+            if self.status == RUNNING:
+                raise
+            # What can't be kept is told at once: without the last message the client waits for ever.
+            zaqar.connect(caller.conf, caller.security, caller.project).post(queue, [told])
+            return {"sent": True, "waiting": 0, "error": str(error), "message": told["payload"]["message"]}
         return {
             "sent": not box.waiting,
             "waiting": len(box.waiting),

@@ -6,6 +6,7 @@ executor, hanging) is told here; and what Zaqar would not take before is posted 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -25,8 +26,9 @@ from tripleo_ffwd.plan.outbox import Box
 LOG = logging.getLogger(__name__)
 
 WORKFLOW = "ffwd_upgrade.v1._watch_execution"
-# Seconds for which an execution may run without a run of Ansible, a stack update within it: then it hangs.
-IDLE_LIMIT = 5 * 3600
+# Seconds for which an execution may run without a run of Ansible: then it hangs. A stack update may take as long as its
+# timeout, and a run may wait a day for its turn.
+IDLE_LIMIT = 25 * 3600
 # Seconds after the end for which a message is tried to be posted, and between two extensions of who listens.
 GIVE_UP = 3600
 PROLONG_EVERY = 1800
@@ -60,12 +62,16 @@ def begin(
         "poll_interval": poll_interval,
     }
     told: dict[str, Any] = {"begun": time.time()}
-    outbox.put(caller.work_dir, execution, queue, None, project=caller.project, told=told)
+    # Who can't be written for is watched all the same: the client waits for an end, and may do so for ever.
+    with contextlib.suppress(FfwdError, OSError):
+        outbox.put(caller.work_dir, execution, queue, None, project=caller.project, told=told)
     try:
         told["watcher"] = secrets.mistral(caller).start(WORKFLOW, inputs)
     except FfwdError as error:
         LOG.warning("Nobody watches execution %s: %s", execution, error)
-    outbox.put(caller.work_dir, execution, queue, None, told=told)
+    with contextlib.suppress(FfwdError, OSError):
+        now = outbox.read(caller.work_dir, execution)
+        outbox.put(caller.work_dir, execution, queue, None, told={**(now.told if now else {}), **told})
 
 
 class WatchExecutionAction(FfwdAction):
@@ -97,6 +103,8 @@ class WatchExecutionAction(FfwdAction):
         except FfwdError as error:  # it is looked at again
             return {"settled": False, "state": "", "message": str(error)}
         now = time.time()
+        if state == "PAUSED":
+            told["busy"] = now  # what is paused does nothing, and does not hang
         if state == "RUNNING" and self._hangs(caller, box, told, now):
             state, output = self._end(caller)
         if state in (*TERMINAL, GONE):

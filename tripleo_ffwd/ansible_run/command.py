@@ -163,7 +163,7 @@ def _has_templates(spec: RunSpec) -> bool:
     for path in filter(None, (spec.extra_vars_file, spec.inventory_file)):
         with contextlib.suppress(OSError):  # Ansible says what is wrong with it
             text += Path(path).read_text(encoding="utf-8", errors="replace")
-    return "{{" in text or "{%" in text
+    return any(mark in text for mark in ("{{", "{%", "$ANSIBLE_VAULT", "!vault"))
 
 
 def prepare(run: RunDir, spec: RunSpec, tree: Tree) -> list[str]:

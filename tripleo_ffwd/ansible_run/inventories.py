@@ -31,6 +31,8 @@ TIMEOUT = 60
 KEPT = 30 * 86400
 # Hosts that an inventory may have besides the overcloud's nodes.
 OTHERS = frozenset({"undercloud", "localhost"})
+# Variables that say how a host is reached.
+WAYS = ("ansible_host", "ansible_port", "ansible_user", "ansible_connection")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,11 +43,15 @@ class Inventory:
         hosts: names of its hosts.
         groups: names of the hosts of each group, also of those below it.
         plan: name of the plan that it was made for, as TripleO's inventories say it of the undercloud; or empty.
+        ways: by host, the variables that say how it is reached.
+        secrets: values in it that no log may show and that only Ansible finds; those of a YAML file stay there.
     """
 
     hosts: tuple[str, ...]
     groups: Mapping[str, tuple[str, ...]]
     plan: str = ""
+    ways: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
 
 
 def store(work_dir: Path, text: str) -> Path:
@@ -79,7 +85,9 @@ def keep(work_dir: Path, text: str, look_at: Any = None) -> Path:
         with tempfile.TemporaryDirectory(dir=directory) as scratch:
             tried = Path(scratch) / "inventory"
             write_atomic(tried, data)
-            write_json(_beside(path), dataclasses.asdict(look_at(tried)))
+            seen = look_at(tried)
+            hidden = tuple(sorted(set(seen.secrets) - set(values("", read_settings(tried)))))
+            write_json(_beside(path), dataclasses.asdict(dataclasses.replace(seen, secrets=hidden)))
     write_atomic(path, data)
     return path
 
@@ -94,12 +102,14 @@ def look(path: Path) -> Inventory:
     if not isinstance(found, dict) or not path.is_file():
         raise InvalidInput("There is no such inventory", where=str(path), remedy="Give its text again")
     groups = {name: tuple(hosts) for name, hosts in found["groups"].items()}
-    return Inventory(tuple(found["hosts"]), groups, found["plan"])
+    return Inventory(
+        tuple(found["hosts"]), groups, found["plan"], found.get("ways", {}), tuple(found.get("secrets", ()))
+    )
 
 
 def secrets(path: str) -> set[str]:
     """Return the values in an inventory that no log may show; none for an empty path."""
-    return set(values("", read_settings(Path(path)))) if path else set()
+    return {*values("", read_settings(Path(path))), *look(Path(path)).secrets} if path else set()
 
 
 def check(spec: RunSpec, tree: Tree) -> None:
@@ -157,7 +167,9 @@ def _of_listing(listed: Mapping[str, Any]) -> Inventory:
     names = [name for name in listed if name != "_meta"]
     groups = {name: tuple(sorted(_members(listed, name, ()))) for name in names}
     hosts = sorted({*hostvars, *(host for members in groups.values() for host in members)})
-    return Inventory(tuple(hosts), groups, plans.pop() if len(plans) == 1 else "")
+    ways = {host: {name: known[name] for name in WAYS if name in known} for host, known in hostvars.items()}
+    plan = plans.pop() if len(plans) == 1 else ""
+    return Inventory(tuple(hosts), groups, plan, ways, tuple(values("", listed)))
 
 
 def _members(listed: Mapping[str, Any], group: str, above: tuple[str, ...]) -> set[str]:

@@ -209,7 +209,7 @@ def _findings(one: Done, records: Iterable[list[str]]) -> list[dict[str, Any]]:
         hosts.setdefault((stage, task, module, message), {})[host] = None
     return [
         {"phase": one.phase, "playbook": one.playbook, "stage": stage, "task": task, "module": module}
-        | {"message": message, "hosts": list(names)}
+        | {"message": message, "hosts": sorted(names)}
         for (stage, task, module, message), names in hosts.items()
     ]
 

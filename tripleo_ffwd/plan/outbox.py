@@ -108,6 +108,8 @@ def put(
     with _held(work_dir, execution):
         box = read(work_dir, execution) or Box(execution, queue)
         if box.ended or key in box.keys:
+            if told is not None and told != box.told:
+                _write(work_dir, dataclasses.replace(box, told=told))
             return False
         waiting = box.waiting if message is None else (*box.waiting, message)
         if len(waiting) > MOST_WAITING and not last:

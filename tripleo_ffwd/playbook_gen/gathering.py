@@ -27,6 +27,8 @@ from tripleo_ffwd.playbook_gen.traits import Traits
 from tripleo_ffwd.playbook_gen.wholeness import SECTIONS, sections_of
 
 _PREFIX = "ansible_"
+# Facts of programs that are asked when all facts are, where a node has them.
+_OTHER_TOOLS = ("facter_", "ohai_")
 
 # What is gathered besides the minimum, for the facts whose names begin so. Names of network devices are facts, too:
 # what is not known here may be one, and then everything is gathered.
@@ -77,7 +79,7 @@ def subset(traits: Traits, playbook: str, reads: frozenset[str]) -> str | None:
         reads: what its plays and all below them may read, see `effects.reads_of`.
     """
     words = reads | traits.marks.variable_words
-    if EVERYTHING in words or ANY_VARIABLE in words:
+    if EVERYTHING in words or ANY_VARIABLE in words or any(word.startswith(_OTHER_TOOLS) for word in words):
         return None
     names = {word.removeprefix(_PREFIX) for word in words if word.startswith(_PREFIX)}
     names = {name for name in names if not _NO_FACT.match(name)}

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from tripleo_ffwd.ansible_run.tree import Tree
 from tripleo_ffwd.exceptions import ConfigurationError
 from tripleo_ffwd.preflight import backup, judging, launching, reports
-from tripleo_ffwd.preflight.findings import ERROR, Finding, not_made
+from tripleo_ffwd.preflight.findings import ERROR, Finding
 from tripleo_ffwd.preflight.waivers import Waived
 
 # Bytes of the operator's script for repositories.
@@ -113,7 +113,8 @@ def collected(directory: Path, asked: Mapping[str, Any]) -> list[Finding]:
         asked: the request, as it lies there.
     """
     if not asked:
-        return [not_made("nodes-not-checked", "what was to be looked at can't be read", str(directory))]
+        what = "what was to be looked at can't be read"
+        return [Finding("nodes-not-checked", ERROR, what, str(directory), "Check again", made=False)]
     found = [Finding(**one) for one in asked["findings"]]
     if not asked["look"]:
         return found

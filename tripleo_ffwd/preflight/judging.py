@@ -131,9 +131,11 @@ def _access(parsed: Parsed, limits: Limits) -> Iterator[Finding]:
         why = sudo.removeprefix("no").strip() or "no reason given"
         remedy = "Let the user become root without a password and a terminal"
         yield Finding("sudo", ERROR, f"the user can't become root: {why}", remedy=remedy)
-    python = parsed.one("python")
-    if python is not None:
-        yield from _python(python, limits.ansible)
+    found = [list(_python(python, limits.ansible)) for python in parsed.values.get("python", ())]
+    # Up to 2.16 it is the distribution that says which one Ansible takes; after it the newest comes first.
+    by_distribution = _numbers(limits.ansible)[:2] < _WITHOUT_PYTHON2
+    if found and not (by_distribution and not all(found)):
+        yield from found[0]
 
 
 def _python(told: str, ansible: str) -> Iterator[Finding]:

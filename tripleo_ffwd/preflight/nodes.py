@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from tripleo_ffwd.ansible_run import command
+from tripleo_ffwd.ansible_run import command, inventories
 from tripleo_ffwd.ansible_run.tree import INVENTORY, REGENERATE
 from tripleo_ffwd.exceptions import InvalidInput
 from tripleo_ffwd.model import RunSpec
@@ -58,13 +58,14 @@ def read(tree: Path, targets: Collection[str], rolling: Collection[str], spec: R
     try:
         children = _load(path)["all"]["children"]
         common = {**_variables(tree / "group_vars" / f"{OVERCLOUD}.yaml"), **(children[OVERCLOUD].get("vars") or {})}
+        ways = inventories.look(Path(spec.inventory_file)).ways if spec.inventory_file else {}
         found = []
         for role in children[OVERCLOUD]["children"]:
             ours = {**common, **_variables(tree / "group_vars" / f"{role}.yaml"), **(children[role].get("vars") or {})}
             for name, given in (children[role].get("hosts") or {}).items():
                 if not targets or name in targets:
                     known = {**ours, **(given or {}), **_variables(tree / "host_vars" / f"{name}.yaml")}
-                    found.append(_node(name, role, role not in rolling, known, spec))
+                    found.append(_node(name, role, role not in rolling, {**known, **ways.get(name, {})}, spec))
     except (KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
         raise InvalidInput("the inventory can't be understood", where=str(path), remedy=REGENERATE) from error
     except OSError as error:

@@ -120,6 +120,7 @@ class Look:
             releases=self._request["releases"],
             repositories=self._request["repositories"],
             guests=self._request["guests"],
+            terminal=not spec.pipelining,
         )
 
     def _added(

@@ -31,24 +31,41 @@ say() { printf 'ffwd %s %s\n' "$1" "$2"; }
 tell() { say "$1" "$(printf %s "$2" | tr -c '[:print:]' ' ' | cut -c1-300)"; }
 cluster() {
   command -v crm_mon >/dev/null 2>&1 || { say pacemaker none; return; }
+  if [ -z "$root" ] && [ "$(id -u)" != 0 ]; then
+    say pacemaker none
+    tell unasked "pacemaker only root can ask for it"
+    return
+  fi
   told=$($root crm_mon -1 -r 2>&1)
   case $? in
   0) ;;
   127) say pacemaker none; return ;;
-  *) tell pacemaker "stopped $told"; return ;;
+  *)
+    # The program is in the images of all roles, also of those that never had a cluster.
+    if $root systemctl is-enabled pacemaker >/dev/null 2>&1; then
+      tell pacemaker "stopped $told"
+    else
+      say pacemaker none
+    fi
+    return
+    ;;
   esac
-  bad=$(printf '%s\n' "$told" | grep -E 'OFFLINE|UNCLEAN|standby|[Mm]aintenance|Stopped|FAILED|WITHOUT quorum' |
+  # A clone that runs where it can is stopped on remote nodes.
+  bad=$(printf '%s\n' "$told" |
+    awk '/(Started|Masters|Slaves): \[/ { up = 1; print; next } /Stopped: \[/ && up { next } { up = 0; print }' |
+    grep -E 'OFFLINE|UNCLEAN|standby|[Mm]aintenance|Stopped|FAILED|WITHOUT quorum' |
     grep -viE 'disabled|OFFLINE: \[ *\]' | sed 's/^[ *\t]*//' | head -n 5 | tr '\n' ';')
   if [ -n "$bad" ]; then tell pacemaker "bad $bad"; else say pacemaker ok; fi
 }
 interpreter() {
+  any=
   for one in $ffwd_pythons; do
     path=$(command -v "$one" 2>/dev/null) || continue
     version=$("$path" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue
     say python "$version $path"
-    return
+    any=1
   done
-  say python none
+  [ -n "$any" ] || say python none
 }
 repositories() {
   for release in $ffwd_releases; do
@@ -82,6 +99,9 @@ main() {
   elif told=$(sudo -n true 2>&1); then
     say sudo ok
     root="sudo -n"
+  elif [ -n "$ffwd_terminal" ] && printf %s "$told" | grep -q tty; then
+    say sudo ok
+    say unasked "sudo it wants a terminal, which Ansible gives it without pipelining"
   else
     tell sudo "no $told"
   fi
@@ -117,7 +137,7 @@ _VALUES: Mapping[str, re.Pattern[str]] = {
     "repositories": re.compile(r"[\w.-]+ \d+( .*)?"),
     "end": re.compile(r"1"),
 }
-_SEVERAL = ("disk", "unasked", "repositories")
+_SEVERAL = ("disk", "python", "unasked", "repositories")
 _LINE = re.compile(r"ffwd ([a-z]+) ?(.*)")
 
 
@@ -150,11 +170,20 @@ class Parsed:
         return self.values[key][0] if key in self.values else None
 
 
-def text(*, become: bool, python: str = "", releases: Sequence[str] = (), repositories: str = "", guests: bool) -> str:
+def text(
+    *,
+    become: bool,
+    python: str = "",
+    releases: Sequence[str] = (),
+    repositories: str = "",
+    guests: bool,
+    terminal: bool = False,
+) -> str:
     """Return the script.
 
     Args:
         become: whether the phase becomes root by sudo.
+        terminal: whether Ansible gives sudo a terminal, which we don't.
         python: the interpreter that Ansible is told to use; empty when it looks for one.
         releases: of the phase, for the operator's own look at repositories.
         repositories: that look, as shell text that has the release in ``$FFWD_RELEASE`` and as ``$1``; empty for none.
@@ -162,6 +191,7 @@ def text(*, become: bool, python: str = "", releases: Sequence[str] = (), reposi
     """
     variables = {
         "ffwd_become": "1" if become else "",
+        "ffwd_terminal": "1" if terminal else "",
         "ffwd_pythons": python or " ".join(PYTHONS),
         "ffwd_disks": DISKS,
         "ffwd_releases": " ".join(releases),

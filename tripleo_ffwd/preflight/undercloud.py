@@ -63,15 +63,18 @@ def outputs(told: Mapping[str, object] | str, phase: str) -> tuple[Finding, ...]
     return (Finding("outputs-complete", severity, what, remedy=remedy),)
 
 
-def inputs(missing: Iterable[Mapping[str, str]], phase: str, remedy: str = "") -> tuple[Finding, ...]:
+def inputs(
+    missing: Iterable[Mapping[str, str]], phase: str, remedy: str = "", playbook: str = ""
+) -> tuple[Finding, ...]:
     """Return the inputs that playbooks lack.
 
     Args:
         missing: ``{playbook, what}`` each, as the manifest has them.
         phase: its playbooks count; empty for all.
         remedy: what to do.
+        playbook: the only one of the phase that is meant; empty for all of it.
     """
-    wanted = PHASE_PLAYBOOKS.get(phase, ())
+    wanted = (playbook,) if playbook else PHASE_PLAYBOOKS.get(phase, ())
     told = remedy or "Update the stack with TripleO's config-download environment, which makes the deployments"
     return tuple(
         Finding("inputs-missing", ERROR, f"it lacks {entry.get('what')}", str(entry.get("playbook") or ""), told)

@@ -70,6 +70,7 @@ def test_what_is_read_is_gathered(outputs: dict[str, Any], task: dict[str, Any],
         {"include_vars": "site.yaml"},
         {"site_module": {"a": 1}},
         {"command": "echo {{ ansible_local_thing }}"},
+        {"command": "echo {{ facter_hostname }}"},
     ],
     ids=lambda task: json.dumps(task)[:50],
 )
