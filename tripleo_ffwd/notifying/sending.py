@@ -24,7 +24,12 @@ LOG = logging.getLogger(__name__)
 # Seconds between two tries, and what they are multiplied with after each.
 SHORTEST, LONGEST, GROWTH = 1.0, 60.0, 2.0
 
+# Seconds that a thread waits for the one before it, which is at its end.
+HANDOVER = 1.0
+
 _threads: dict[Path, threading.Thread] = {}
+# What sends for each receiver of a plan: the newest, whose token lives longest.
+_senders: dict[Path, Send] = {}
 _guard = threading.Lock()
 
 
@@ -39,20 +44,21 @@ def kick(work_dir: Path, plan: str, receivers: Mapping[str, Send], keep: float) 
     for name, send in receivers.items():
         box = Box(work_dir, plan, name)
         with _guard:
+            _senders[box.path] = send
             known = _threads.get(box.path)
             if (known is not None and known.is_alive()) or not box.waiting():
                 continue
-            thread = threading.Thread(target=_work, args=(box, send, keep), name=f"notify {name}", daemon=True)
+            thread = threading.Thread(target=_work, args=(box, keep), name=f"notify {name}", daemon=True)
             _threads[box.path] = thread
             thread.start()
 
 
-def _work(box: Box, send: Send, keep: float) -> None:
+def _work(box: Box, keep: float) -> None:
     pause = SHORTEST
     try:
-        with FileLock(box.path / "lock", timeout=0, mode=0o600):
-            while box.waiting():
-                if deliver(box, send, keep):
+        with FileLock(box.path / "lock", timeout=HANDOVER, mode=0o600):
+            while _goes_on(box):
+                if deliver(box, _senders[box.path], keep):
                     pause = SHORTEST
                     continue
                 time.sleep(pause)
@@ -61,6 +67,16 @@ def _work(box: Box, send: Send, keep: float) -> None:
         return  # another executor sends them
     except Exception:
         LOG.exception("messages of %s can't be sent", box.path)
+
+
+def _goes_on(box: Box) -> bool:
+    """Return whether there is more to send; else nobody counts on this thread any more."""
+    with _guard:
+        if box.waiting():
+            return True
+        if _threads.get(box.path) is threading.current_thread():
+            del _threads[box.path]
+        return False
 
 
 def deliver(box: Box, send: Send, keep: float) -> bool:

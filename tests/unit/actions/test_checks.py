@@ -59,6 +59,8 @@ def test_what_can_not_be_looked_at_is_told_and_stops_the_phase(away):
     assert error["message"].startswith("The checks stop phase run before anything was touched: services")
     assert [one["key"] for one in error["inhibitors"]] == ["services", "services"], "the plan is its own"
     assert json.loads((away / "records/p/checks" / error["check"] / "report.json").read_text())["stopped"]
+    # Mistral asks again when the answer was lost.
+    assert refused(JudgeCheckAction("p", again["check_dir"], stop=True)) == error
 
 
 def test_a_wrong_waiver_or_phase_is_refused_at_once(away):

@@ -148,6 +148,33 @@ def test_disabled_resources_and_computes_without_a_cluster_are_as_they_should_be
     assert look() == []
 
 
+def test_a_clone_is_stopped_on_remote_nodes_and_down_when_it_runs_nowhere(look, faulty):
+    faulty(answer=r"crm_mon=Online: [ a b ]\n * Clone Set: x\n   * Started: [ a b ]\n   * Stopped: [ c-0 c-1 ]")
+    assert look() == []
+    faulty(answer=r"crm_mon=Online: [ a b ]\n * Clone Set: x\n   * Stopped: [ a b ]")
+    (finding,) = look()
+    assert "Stopped: [ a b ]" in finding.what
+
+
+def test_where_no_cluster_was_ever_set_up_there_is_none(look, faulty):
+    faulty(tools={"crm_mon": "exit 102", "systemctl": 'case "$*" in *is-enabled*) exit 1;; esac'})
+    assert look() == []
+
+
+def test_sudo_that_wants_a_terminal_can_not_be_tried(look, faulty):
+    faulty(tools={"sudo": "echo 'sudo: sorry, you must have a tty to run sudo' >&2; exit 1"})
+    (finding,) = look(text=asking(terminal=True))
+    assert (finding.key, finding.severity, finding.made) == ("sudo", "warning", False)
+
+
+def test_an_old_python_beside_the_one_that_ansible_takes_does_no_harm(look, faulty, site):
+    faulty(tools={"python9": "echo 3.4", "python8": "echo 2.7"})
+    both = asking(" ".join(str(root_of(site, CONTROLLER) / "bin" / name) for name in ("python9", "python8")))
+    assert look(text=both, limits=dataclasses.replace(LIMITS, ansible="2.16.14")) == []
+    (finding,) = look(text=both, limits=dataclasses.replace(LIMITS, ansible="2.19.14"))
+    assert finding.what.startswith("it has Python 3.4")
+
+
 def test_sudo_that_wants_a_password_is_an_error(look, faulty):
     faulty(tools={"sudo": "echo 'sudo: a password is required' >&2; exit 1"})
     (finding,) = look()
