@@ -7,6 +7,7 @@ posts them; and the last one is put in only once, whoever comes first: the workf
 from __future__ import annotations
 
 import dataclasses
+import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +20,8 @@ from filelock import FileLock, Timeout
 from tripleo_ffwd.exceptions import Busy, FfwdError, InvalidInput
 from tripleo_ffwd.files import make_private_dir, write_json
 from tripleo_ffwd.plan import records
+
+LOG = logging.getLogger(__name__)
 
 # Seconds for which a box that nobody empties any more is kept, and for which another process may hold it.
 KEPT = 86400
@@ -137,12 +140,24 @@ def empty(work_dir: Path, execution: str, post: Callable[[Box, Sequence[Mapping[
         try:
             # One by one: of a post that was refused in the middle nobody could tell how far it came.
             for message in box.waiting:
-                post(box, [message])
-                box = dataclasses.replace(box, waiting=box.waiting[1:], sent=box.sent + 1, error="")
+                sent = _is_posted(box, message, post)
+                box = dataclasses.replace(box, waiting=box.waiting[1:], sent=box.sent + sent, error="")
         except FfwdError as error:
             box = dataclasses.replace(box, error=str(error))
         _write(work_dir, box)
         return box
+
+
+def _is_posted(box: Box, message: Mapping[str, Any], post: Callable[[Box, Sequence[Mapping[str, Any]]], None]) -> bool:
+    """Post a message; return False for progress that is refused for good: the end must not wait behind it."""
+    try:
+        post(box, [message])
+    except InvalidInput as error:
+        if box.ended and len(box.waiting) == 1:
+            raise
+        LOG.warning("A message about execution %s is left out: %s", box.execution, error)
+        return False
+    return True
 
 
 def prune(work_dir: Path, now: float | None = None) -> None:

@@ -44,6 +44,30 @@ def test_what_is_not_taken_stays_in_order_and_the_reason_is_told(tmp_path):
     assert outbox.boxes(tmp_path) == ()
 
 
+def test_progress_that_is_refused_for_good_does_not_hold_up_the_end(tmp_path):
+    took: list[str] = []
+
+    def post(box, messages) -> None:
+        for message in messages:
+            if message["payload"] == "too long":
+                raise InvalidInput("Zaqar refuses: Message collection size is too large")
+            took.append(message["payload"])
+
+    put(tmp_path, "too long")
+    put(tmp_path, "end", last=True)
+    box = outbox.empty(tmp_path, EXECUTION, post)
+    assert (took, box.waiting, box.sent) == (["end"], (), 1)
+
+
+def test_an_end_that_is_refused_is_kept_and_the_reason_told(tmp_path):
+    def post(box, messages) -> None:
+        raise InvalidInput("Zaqar refuses: no such queue")
+
+    put(tmp_path, "end", last=True)
+    box = outbox.empty(tmp_path, EXECUTION, post)
+    assert (len(box.waiting), box.error) == (1, "Zaqar refuses: no such queue")
+
+
 def test_nothing_comes_after_the_last_message_whoever_puts_it_in(tmp_path):
     assert put(tmp_path, "one", key="task-1")
     assert not put(tmp_path, "one", key="task-1"), "Mistral has sent the action twice"
