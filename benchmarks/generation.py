@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -21,8 +20,9 @@ QUEENS, NEWEST = "8.7.1", "18.0.0"
 SERVERS = (10, 100, 1000, 5000)
 # What would take longer is worked out from the next smaller number of servers, and marked.
 _LONGEST = 60.0
-# Thousands of new files cost a second of system time now and ten then, with nothing else on the machine: so the ways
-# take turns, and the median of the turns is compared. The newest code, which takes long, is run once.
+# The ways take turns, and the median of the turns is compared. The newest code, which takes long, is run once. Nothing
+# is removed in between: ext4 passes over inodes that were freed in the last minutes, one by one, so that a new file
+# costs ten times as much after thousands were removed.
 ROUNDS = 5
 _FEW_SERVERS = 1000
 _CHECKOUT = Path(__file__).parents[1]
@@ -90,18 +90,16 @@ class Comparison:
         outputs = root / "outputs.json"
         outputs.write_text(json.dumps(overcloud.scaled(queens_outputs(), servers)), encoding="utf-8")
         for turn in range(ROUNDS if servers <= _FEW_SERVERS else 1):
-            self._take("ours", servers, measure(Path(sys.executable), "ours", outputs, root / "ours"))
-            self._take("write", servers, measure(Path(sys.executable), "write", outputs, root / "write", root / "ours"))
+            mine = root / f"ours-{turn}"
+            self._take("ours", servers, measure(Path(sys.executable), "ours", outputs, mine))
+            self._take("write", servers, measure(Path(sys.executable), "write", outputs, root / f"write-{turn}", mine))
             for way, version in (("queens", QUEENS), ("newest", NEWEST))[: 2 if turn == 0 else 1]:
-                self._classic(way, version, servers, outputs)
-            for way in ("ours", "write"):
-                shutil.rmtree(root / way)
-        shutil.rmtree(root)
+                self._classic(way, version, servers, outputs, root / f"{way}-{turn}")
 
     def _take(self, way: str, servers: int, taken: Taken) -> None:
         self.found[way, servers] = (*self.found.get((way, servers), ()), taken)
 
-    def _classic(self, way: str, version: str, servers: int, outputs: Path) -> None:
+    def _classic(self, way: str, version: str, servers: int, outputs: Path, target: Path) -> None:
         """Run tripleo-common's code of a version once, or work out what it would take when that is too long."""
         expected = self._expected(way, servers)
         if expected is not None and expected.cpu > _LONGEST:
@@ -112,8 +110,7 @@ class Comparison:
             except sdist.Unavailable as error:
                 self.skipped[version] = str(error)
                 return
-            self._take(way, servers, measure(python, "classic", outputs, outputs.parent / way, code))
-            shutil.rmtree(outputs.parent / way)
+            self._take(way, servers, measure(python, "classic", outputs, target, code))
 
     def _expected(self, way: str, servers: int) -> Taken | None:
         """Return what a way would take by the line through its two last measurements."""

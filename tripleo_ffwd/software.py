@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import marshal
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -23,6 +24,8 @@ FORMAT = 1
 
 _MAY_BE_JSON = re.compile(r"\s*[\[{\"0-9tfnNI-]")
 _INPUT_KEY = "get_input"
+# The last format in which equal values give equal bytes, whoever else holds them.
+_MARSHAL = 2
 
 
 class Deployment(NamedTuple):
@@ -51,7 +54,7 @@ class Collection:
     def __init__(self) -> None:
         self.documents: dict[str, str] = {}
         self.servers: dict[str, list[Deployment]] = {}
-        self._frames: dict[str, str] = {}
+        self._frames: dict[bytes, str] = {}
 
     def assign(self, server: str, deployment: Deployment) -> None:
         """Add a deployment to those of a server; they are applied in the order in which they are added."""
@@ -63,11 +66,12 @@ class Collection:
         It is what the hook on the server reads: the hook for hieradata takes a mapping, all others take text.
         """
         # What servers have of their own is mostly the config alone, which comes first: the rest is worked out once.
-        rest = repr([name, *(item for item in derived.items() if item[0] != "config")])
-        if rest not in self._frames:
-            self._frames[rest] = json.dumps(_frame(derived, name), sort_keys=True)
+        rest = marshal.dumps([name, *(item for item in derived.items() if item[0] != "config")], _MARSHAL)
+        frame = self._frames.get(rest)
+        if frame is None:
+            frame = self._frames[rest] = json.dumps(_frame(derived, name), sort_keys=True)[1:]
         config = (_mapping if derived["group"] == "hiera" else _script)(derived.get("config"))
-        text = f'{{"config": {config}, {self._frames[rest][1:]}'
+        text = f'{{"config": {config}, {frame}'
         digest = hashlib.sha256(text.encode()).hexdigest()[:32]
         self.documents.setdefault(digest, text)
         return digest

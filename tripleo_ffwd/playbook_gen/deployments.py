@@ -163,11 +163,13 @@ def _entry(
 def _server_file(server_id: str, entries: Any, documents: Mapping[str, str], uses: Mapping[str, int]) -> str:
     """Return the JSON of a server's file; of two deployments of one name the later one counts, as in TripleO's tree."""
     found: dict[str, tuple[str, str]] = {}
-    server = _quoted(server_id)
+    server = f'"server": {_quoted(server_id)}, "stack": '
     for name, digest, config_id, stack, created, _ in entries:
-        head = f'{_quoted(name)}: {{"id": {_quoted(config_id)}, "server": {server}, "stack": {_quoted(stack)}'
-        what, content = ("config", f'"{digest}"') if uses[digest] > 1 else ("document", documents[digest])
-        found[name] = (f'{head}, "created": {_quoted(created)}, "{what}": ', content)
+        head = f'{_quoted(name)}: {{"id": {_quoted(config_id)}, {server}{_quoted(stack)}, "created": {_quoted(created)}'
+        if uses[digest] > 1:
+            found[name] = (f'{head}, "config": "', f'{digest}"')
+        else:
+            found[name] = (f'{head}, "document": ', documents[digest])
     # Documents are long: each is copied once.
     parts = [text for head, content in found.values() for text in (", ", head, content, "}")]
     return "".join(("{", *parts[1:], "}\n"))

@@ -1,6 +1,6 @@
 """Servers to inventory.yaml, group_vars, host_vars and known_hosts; no I/O.
 
-Imports loading, groups, rendering and options, and the names of files from deployments and manifest.
+Imports loading, groups, rendering, options and worded, and the names of files from deployments and manifest.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from tripleo_ffwd.playbook_gen.loading import Outputs, Server, load_yaml
 from tripleo_ffwd.playbook_gen.manifest import MANIFEST
 from tripleo_ffwd.playbook_gen.options import GenerateOptions
 from tripleo_ffwd.playbook_gen.patterns import UNDERCLOUD
+from tripleo_ffwd.playbook_gen.worded import worded
 
 _SSH_PORT = 22
 _OUR_FILES = ("inventory.yaml", MANIFEST)
 _UNDERCLOUD_VARS = "group_vars/undercloud"
-_UNDERCLOUD_GROUP = re.compile(
-    r"""groups(\.get\(\s*|\[\s*|\.)\\*['"]*undercloud\b|\bundercloud\\*['"]+\s+(not\s+)?in\s+group"""
+_UNDERCLOUD_GROUP = (
+    worded(r"""groups(\.get\(\s*|\[\s*|\.)\\*['"]*undercloud\b""", UNDERCLOUD),
+    worded(r"""\bundercloud\\*['"]+\s+(not\s+)?in\s+group""", f"{UNDERCLOUD}'", f'{UNDERCLOUD}"', f"{UNDERCLOUD}\\"),
 )
 
 
@@ -118,7 +120,7 @@ def _inventory(outputs: Outputs, options: GenerateOptions, files: Mapping[str, s
     # A group of the host's name makes Ansible warn in every run: only where somebody looks at that group.
     looked_at = ((path, text) for path, text in files.items() if not path.startswith(f"{DIRECTORY}/"))
     grouped = any(
-        path.startswith(_UNDERCLOUD_VARS) or (UNDERCLOUD in text and _UNDERCLOUD_GROUP.search(text))
+        path.startswith(_UNDERCLOUD_VARS) or any(pattern.search(text) for pattern in _UNDERCLOUD_GROUP)
         for path, text in looked_at
     )
     children: dict[str, Any] = {"undercloud": {"hosts": {"undercloud": {}}}} if grouped else {}

@@ -219,8 +219,8 @@ def _networks(value: Mapping[str, Any], role: str, where: str, pattern: re.Patte
     found = {name: _strings(items, f"{where}.{role}.{name}") for name, items in networks.items()}
     for name, items in found.items():
         # They end up in the inventory, where Ansible would run what stands in braces.
-        odd = [item for item in items if item and not pattern.fullmatch(item)]
-        if odd:
+        if not all(map(pattern.fullmatch, filter(None, items))):
+            odd = [item for item in items if item and not pattern.fullmatch(item)]
             raise MalformedOutputs(f"{bounds.shown(odd[0])} is no name and no address", where=f"{where}.{role}.{name}")
     return found
 

@@ -1,6 +1,6 @@
 """What the texts of tasks and of files of variables show of them, each looked at once for all plays; no I/O.
 
-Imports atoms, effects, tasks and program.
+Imports atoms, effects, tasks, program and worded.
 """
 
 from __future__ import annotations
@@ -8,28 +8,31 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-import re
 from typing import Any
 
 from tripleo_ffwd.playbook_gen.atoms import ROLE_VARIABLE
 from tripleo_ffwd.playbook_gen.effects import template_words
 from tripleo_ffwd.playbook_gen.program import Program
 from tripleo_ffwd.playbook_gen.tasks import flatten, include_of, included_variables
+from tripleo_ffwd.playbook_gen.worded import worded
 
 # What sees the hosts of its whole play: a stage then holds all of them.
-_SEES_PLAY = re.compile(r"ansible_play_(hosts|batch|hosts_all|name)|\bplay_hosts\b|\"run_once\"|\bhostvars\b")
-_SEES_PLAY_WORDS = ("ansible_play_", "play_hosts", "run_once", "hostvars")
-_META = re.compile(r"\"(ansible\.\w+\.)?meta\"|\b(action|local_action)\": \"(ansible\.\w+\.)?meta\b")
-# Without handlers, which no play that may be cut has, the others do nothing that a cut would change.
-_ENDS_PLAY = re.compile(r"\"(ansible\.\w+\.)?meta\": (?!\"(flush_handlers|noop|reset_connection)\")")
-_HIDES = re.compile(
-    r"\b(include|import)_role\b|\"(local_)?action\": (\{\"module\": )?\"(ansible\.\w+\.)?(meta|include|import)"
+_SEES_PLAY = worded(
+    r"ansible_play_(hosts|batch|hosts_all|name)|\bplay_hosts\b|\"run_once\"|\bhostvars\b",
+    *("ansible_play_", "play_hosts", "run_once", "hostvars"),
 )
-_REGROUPS = re.compile(r"\b(group_by|add_host)\b")
+_META = worded(r"\"(ansible\.\w+\.)?meta\"|\b(action|local_action)\": \"(ansible\.\w+\.)?meta\b", "meta")
+# Without handlers, which no play that may be cut has, the others do nothing that a cut would change.
+_ENDS_PLAY = worded(r"\"(ansible\.\w+\.)?meta\": (?!\"(flush_handlers|noop|reset_connection)\")", 'meta": ')
+_HIDES = worded(
+    r"\b(include|import)_role\b|\"(local_)?action\": (\{\"module\": )?\"(ansible\.\w+\.)?(meta|include|import)",
+    *("_role", 'action": '),
+)
+_REGROUPS = worded(r"\b(group_by|add_host)\b", "group_by", "add_host")
 # A role that tasks or variables set is not the inventory's.
-_ROLE_IS_SET = re.compile(rf"{ROLE_VARIABLE}(\":|=(?!=))")
-_SETS_ELSEWHERE = re.compile(r"\"delegate_facts\":")
-_PLAY_NAME = re.compile(r"\bansible_play_name\b")
+_ROLE_IS_SET = worded(rf"{ROLE_VARIABLE}(\":|=(?!=))", ROLE_VARIABLE)
+_SETS_ELSEWHERE = worded(r"\"delegate_facts\":", "delegate_facts")
+_PLAY_NAME = worded(r"\bansible_play_name\b", "ansible_play_name")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,5 +119,4 @@ def mark(value: Any, tasks: list[Any]) -> Mark:
 
 def sees_play(text: str) -> bool:
     """Return whether something in a text sees the hosts of its whole play."""
-    # Variables' files grow with the overcloud: their words are looked for before the expression is.
-    return any(word in text for word in _SEES_PLAY_WORDS) and _SEES_PLAY.search(text) is not None
+    return _SEES_PLAY.search(text) is not None

@@ -199,7 +199,12 @@ class Moderniser:
                 self._note(f"{module}: warn dropped")
                 if module == "args" and not task[module]:
                     del task[module]
-            elif isinstance(arguments, str) and module != "args" and _WARN.search(arguments):
+            elif (
+                isinstance(arguments, str)
+                and module != "args"
+                and "warn=" in arguments.lower()
+                and _WARN.search(arguments)
+            ):
                 task[module] = _WARN.sub("", arguments).rstrip(" ")
                 self._note(f"{module}: warn dropped")
 

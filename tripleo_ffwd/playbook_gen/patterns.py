@@ -30,8 +30,33 @@ def normal(hosts: Any) -> str:
     return ":".join(parts)
 
 
-def groups_of(outputs: Outputs) -> dict[str, tuple[str, ...]]:
-    """Return the groups and hosts that a pattern may name, with their hosts in the order of the inventory."""
+class Groups:
+    """The groups and hosts that a pattern may name: each pattern is looked at once for all plays and stages.
+
+    Args:
+        outputs: whose roles, services and servers they are.
+    """
+
+    def __init__(self, outputs: Outputs) -> None:
+        self._groups = _groups_of(outputs)
+        self._found: dict[str, tuple[str, ...]] = {}
+
+    def hosts_of(self, pattern: str, where: str) -> tuple[str, ...]:
+        """Return the hosts of a normal pattern, the undercloud first.
+
+        Args:
+            pattern: groups and hosts, joined by ``:``, with ``!`` and ``&``.
+            where: the play, for the message.
+
+        Raises:
+            UnsupportedConstruct: a part is neither a group nor a host.
+        """
+        if pattern not in self._found:
+            self._found[pattern] = _hosts_of(self._groups, pattern, where)
+        return self._found[pattern]
+
+
+def _groups_of(outputs: Outputs) -> dict[str, tuple[str, ...]]:
     everyone = tuple(server.name for server in outputs.servers)
     roles = {role: outputs.hosts(role) for role in outputs.roles}
     services = {
@@ -41,17 +66,7 @@ def groups_of(outputs: Outputs) -> dict[str, tuple[str, ...]]:
     return {**services, **roles, **ours, **{name: (name,) for name in everyone}}
 
 
-def hosts_of(groups: Mapping[str, tuple[str, ...]], pattern: str, where: str) -> tuple[str, ...]:
-    """Return the hosts of a normal pattern, the undercloud first.
-
-    Args:
-        groups: what a pattern may name, see `groups_of`.
-        pattern: groups and hosts, joined by ``:``, with ``!`` and ``&``.
-        where: the play, for the message.
-
-    Raises:
-        UnsupportedConstruct: a part is neither a group nor a host.
-    """
+def _hosts_of(groups: Mapping[str, tuple[str, ...]], pattern: str, where: str) -> tuple[str, ...]:
     chosen: set[str] = set()
     kept, removed = set(groups["all"]), set()
     for part in pattern.split(":"):

@@ -59,7 +59,7 @@ def compile_playbooks(outputs: object, options: GenerateOptions) -> PlaybookTree
     merged = inventory.check_given(options.config_download or {}, model)
     texts = {path: text for path, text in program.texts.items() if path not in merged}
     parsed = playbooks.task_files(program)
-    groups = patterns.groups_of(model)
+    groups = patterns.Groups(model)
     folded: set[str] = set()
     compiled: list[Compiled] = []
     notes = list(program.notes)

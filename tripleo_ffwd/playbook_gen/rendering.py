@@ -11,7 +11,7 @@ import yaml
 _PLAIN = re.compile(
     r"[A-Za-z_/(^](?:[ -~]*[!-~])?|(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 )
-_NOT_PLAIN = re.compile(r": | #|:$")
+_QUOTING = frozenset("{[\"'&*!|>%@`#,")
 _QUOTED = re.compile(r"[{\[\"'&*!|>%@`#,](?:[ -~]*[!-~])?")
 _WORDS = frozenset(("yes", "no", "y", "n", "on", "off", "true", "false", "null"))
 # Longer keys stand on a line of their own; longer texts may not stay on one line.
@@ -153,10 +153,15 @@ def _line(text: str) -> str:
     """Return a text as it is or in quotes, with the end of its line; nothing where that takes a longer look."""
     if len(text) > _LONGEST:
         raise _Unusual
-    sentence = _PLAIN.fullmatch(text) is not None
-    if _QUOTED.fullmatch(text) or (sentence and _NOT_PLAIN.search(text)):
+    if text[:1] in _QUOTING:
+        quoted = _QUOTED.fullmatch(text) is not None
+    elif _PLAIN.fullmatch(text) is None:
+        return ""
+    else:
+        quoted = ": " in text or " #" in text or text.endswith(":")
+    if quoted:
         return "'{}'\n".format(text.replace("'", "''"))
-    return f"{text}\n" if sentence and text.lower() not in _WORDS else ""
+    return f"{text}\n" if text[:1] not in _QUOTING and text.lower() not in _WORDS else ""
 
 
 def _other(value: Any) -> str:

@@ -93,7 +93,7 @@ class Stager:
 
     Args:
         outputs: the outputs' model.
-        groups: what a host pattern may name, see `patterns.groups_of`.
+        groups: what a host pattern may name.
         traits: those of the program's tasks.
         playbook: the playbook's file name.
         options: the phase, whose plays that it never runs are left out, and the releases that the operator named.
@@ -102,7 +102,7 @@ class Stager:
     def __init__(
         self,
         outputs: Outputs,
-        groups: Mapping[str, tuple[str, ...]],
+        groups: patterns.Groups,
         traits: Traits,
         playbook: str,
         options: GenerateOptions,
@@ -115,7 +115,7 @@ class Stager:
         self._stepped = False
         self._roles = tuple(outputs.roles)
         self._groups = groups
-        self._hosts = {role: frozenset(groups[role]) for role in self._roles}
+        self._hosts = {role: frozenset(outputs.hosts(role)) for role in self._roles}
         self._whole_playbook = Wholeness(traits, playbook)
         self.unroller = Unroller(traits, playbook, options.releases, trusts_facts=self._whole_playbook.trusts_facts)
         self._given = {ROLE_VARIABLE}
@@ -170,7 +170,7 @@ class Stager:
         for index, play in enumerate(self._program.playbooks[self._playbook]):
             where = f"{self._playbook}, play {play.get('name') or index + 1}"
             pattern = patterns.normal(play["hosts"])
-            hosts = patterns.hosts_of(self._groups, pattern, where)
+            hosts = self._groups.hosts_of(pattern, where)
             if self._phase == "upgrade":
                 external = hosts == (UNDERCLOUD,)
                 pattern, hosts = self._without_undercloud(play, pattern, hosts)
@@ -269,7 +269,7 @@ class Stager:
                 release=part.release,
                 step=part.step,
                 role=role,
-                hosts=patterns.hosts_of(self._groups, where, self._playbook),
+                hosts=self._groups.hosts_of(where, self._playbook),
                 tasks=specialising.count(part.tasks),
                 residual=part.residual,
             )

@@ -30,6 +30,7 @@ KEYWORDS = frozenset(
     )
 )
 # fmt: on
+_ROLES = frozenset(("include_role", "import_role"))
 _SETS_BY_ACTION = re.compile(r"set_fact|include_vars|(include|import)_(role|tasks)")
 _SEQUENCE = re.compile(r"(\w+)=(\S+)")
 
@@ -65,7 +66,8 @@ def flatten(tasks: list[Any]) -> list[dict[str, Any]]:
         found.append(task)
         if not _BLOCKS.isdisjoint(task):
             for key in BLOCK_KEYS:
-                found.extend(flatten(task.get(key) or []))
+                if inner := task.get(key):
+                    found.extend(flatten(inner))
     return found
 
 
@@ -78,7 +80,9 @@ def assigned_names(tasks: list[Any]) -> frozenset[str]:
         actions = short_keys(task)
         if "include_vars" in actions:
             names.add(ANY_VARIABLE)
-        if actions & {"include_role", "import_role"} or _SETS_BY_ACTION.search(str(_action_of(task))):
+        action = _action_of(task)
+        by_action = action is not None and _SETS_BY_ACTION.search(str(action))
+        if by_action or not _ROLES.isdisjoint(actions):
             names |= {ANY_FACT, ANY_VARIABLE}
         if "set_fact" in actions:
             names |= _fact_names(task)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,14 +23,18 @@ from tripleo_ffwd.playbook_gen.tasks import (
     modules_of,
     settle,
 )
+from tripleo_ffwd.playbook_gen.worded import worded
 
+_FILE_WORDS = ("lookup(", "query(", "q(", "with_", "src", 'script"', 'template"', "include", "import_tasks")
 # Files that are looked for beside a task, by a name that only the run knows.
-_NAMES_A_FILE = re.compile(
+_NAMES_A_FILE = worded(
     r"\b(lookup|query|q)\(|\"with_(file|fileglob|first_found|lines|ini|template)\"|\bsrc(\": \"|=)[^\"]*\{\{"
-    r"|\"(\w+\.)*(script|template|include_vars|include_tasks|import_tasks|include)\": [^,}]*\{\{"
+    r"|\"(\w+\.)*(script|template|include_vars|include_tasks|import_tasks|include)\": [^,}]*\{\{",
+    *_FILE_WORDS,
 )
-_MAY_NAME_A_FILE = re.compile(
-    r"\b(lookup|query|q)\(|\"with_\w+\"|\bsrc\b|\"(\w+\.)*(script|template|include_vars|include_tasks|import_tasks|include)\""
+_MAY_NAME_A_FILE = worded(
+    r"\b(lookup|query|q)\(|\"with_\w+\"|\bsrc\b|\"(\w+\.)*(script|template|include_vars|include_tasks|import_tasks|include)\"",
+    *_FILE_WORDS,
 )
 
 
