@@ -33,6 +33,8 @@ POST = "post_upgrade_steps_playbook.yaml"
 ROLLING = "pre_upgrade_rolling_steps_playbook.yaml"
 UPDATE = "update_steps_playbook.yaml"
 PLAYBOOKS = (FAST_FORWARD, UPGRADE, DEPLOY, POST, ROLLING, UPDATE)
+# From Rocky on; on the undercloud alone, but for the facts of the others.
+EXTERNAL = ("external_update_steps_playbook.yaml", "external_upgrade_steps_playbook.yaml")
 _ALL = os.environ.get("FFWD_TEST_SHAPES") == "all"
 NAMES = tuple(shapes.SHAPES) if _ALL else ("baremetal",)
 CURRENT = str(Path(sys.executable).parent / "ansible-playbook")
@@ -41,7 +43,12 @@ OLDEST = os.environ.get("FFWD_TEST_ANSIBLE_PLAYBOOK", "")
 QUEENS = tuple(name for name in NAMES if shapes.SHAPES[name].version.startswith("8."))
 RUNS = (("newest", "1"), ("oldest", "2"), ("newest", "3"))
 # What the templates don't ship is not run: there is nothing to compare with.
-SHIPPED = {"pike": (UPGRADE, DEPLOY, UPDATE), "train": PLAYBOOKS[1:]}
+SHIPPED = {
+    "pike": (UPGRADE, DEPLOY, UPDATE),
+    "rocky": (*PLAYBOOKS, *EXTERNAL),
+    "stein": (*PLAYBOOKS, *EXTERNAL),
+    "train": (*PLAYBOOKS[1:], *EXTERNAL),
+}
 SELECTED: list[tuple[str, str, dict[str, Any]]] = [
     ("baremetal", FAST_FORWARD, {"extra_vars": {"httpd_running": True, "cinder_api_enabled": False}}),
     ("baremetal", UPGRADE, {"skip_tags": "validation,pre-upgrade"}),
@@ -150,7 +157,8 @@ def test_ansible_loads_every_playbook(name: str, program: str, tmp_path: Path) -
         "ANSIBLE_ROLES_PATH": str(roles),
         "ANSIBLE_STRATEGY_PLUGINS": str(strategies),
     }
-    playbooks = [str(tmp_path / "tree" / name) for name in PLAYBOOKS if (tmp_path / "tree" / name).is_file()]
+    there = [tmp_path / "tree" / name for name in (*PLAYBOOKS, *EXTERNAL)]
+    playbooks = [str(path) for path in there if path.is_file()]
     command = [program, "--syntax-check", "-i", str(tmp_path / "tree" / "inventory.yaml"), *playbooks]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

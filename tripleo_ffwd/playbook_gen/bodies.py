@@ -23,7 +23,7 @@ class Body:
         self._files = files
         # Ansible looks beside the including file first: no two files of ours may have one name.
         self._taken = {path.rpartition("/")[2] for path in files}
-        stem = re.sub(r"[^A-Za-z0-9]+", "_", f"{stage.playbook.split('_')[0]}_{stage.id}").strip("_")
+        stem = re.sub(r"[^A-Za-z0-9]+", "_", f"{_short(stage.playbook)}_{stage.id}").strip("_")
         self._stem = f"ffwd_{stem}"
 
     def tasks(self, part: Part) -> list[Any]:
@@ -97,6 +97,12 @@ class Body:
         path = str(PurePosixPath(parent) / name)
         self._files[path] = tasks
         return path
+
+
+def _short(playbook: str) -> str:
+    """Return what a playbook's files are named for: each playbook's name begins with a word of its own, or two."""
+    words = playbook.split("_")
+    return "_".join(words[: 2 if words[0] == "external" else 1])
 
 
 def _parent(entry: Entry) -> str:

@@ -16,6 +16,7 @@ class GenerateOptions:
 
     Attributes:
         phase: ``run``, ``upgrade`` or ``converge``: the playbooks of that phase; None for all of them.
+        only: file names of the playbooks to compile, all plays of them, in place of a phase's; empty: the phase's.
         releases: all releases of the upgrade but the one it starts from, in order; empty: as the outputs say.
         task_order: ``sorted`` or ``written``, the order of a role's tasks; empty: found from the outputs.
         ssh_user, ssh_port: how the nodes are reached; an empty user leaves it to ssh.
@@ -25,6 +26,7 @@ class GenerateOptions:
     """
 
     phase: str | None = None
+    only: tuple[str, ...] = ()
     releases: tuple[str, ...] = ()
     task_order: str = ""
     ssh_user: str = ""

@@ -7,6 +7,7 @@ import dataclasses
 from tripleo_ffwd.exceptions import InvalidInput
 from tripleo_ffwd.model import PHASE_PLAYBOOKS
 from tripleo_ffwd.playbook_gen import (
+    bounds,
     building,
     deployments,
     garbage,
@@ -19,7 +20,7 @@ from tripleo_ffwd.playbook_gen import (
     playbooks,
     rolling,
 )
-from tripleo_ffwd.playbook_gen.loading import load_outputs
+from tripleo_ffwd.playbook_gen.loading import Outputs, load_outputs
 from tripleo_ffwd.playbook_gen.options import GenerateOptions
 from tripleo_ffwd.playbook_gen.program import load_program
 from tripleo_ffwd.playbook_gen.reading import TreeReader
@@ -27,8 +28,14 @@ from tripleo_ffwd.playbook_gen.stages import Compiled, Stager
 from tripleo_ffwd.playbook_gen.traits import Traits
 from tripleo_ffwd.playbook_gen.tree import Manifest, PlaybookTree
 
-# Playbooks that no phase runs, compiled where the outputs have them: the update's, and what rolls before an upgrade.
-_OTHERS = ("update_steps_playbook.yaml", "pre_upgrade_rolling_steps_playbook.yaml")
+# Playbooks that no phase runs, compiled where the outputs have them: the update's, what rolls before an upgrade, and
+# what is done from outside the overcloud's nodes, from Rocky on.
+_OTHERS = (
+    "update_steps_playbook.yaml",
+    "pre_upgrade_rolling_steps_playbook.yaml",
+    "external_update_steps_playbook.yaml",
+    "external_upgrade_steps_playbook.yaml",
+)
 
 
 @garbage.kept()
@@ -47,12 +54,9 @@ def compile_playbooks(outputs: object, options: GenerateOptions) -> PlaybookTree
     model = load_outputs(outputs)
     if options.deployments is not None:
         options = dataclasses.replace(options, config_download=deployments.files_of(options.deployments, model))
-    names = playbooks_of(options.phase)
-    left_out = [name for name in names if options.phase is None and building.absent(model, name)]
-    names = tuple(name for name in names if name not in left_out)
+    names = _names(model, options)
+    options = dataclasses.replace(options, phase=None) if options.only else options
     model, built = building.complete(model, names, options)
-    if options.phase is None:
-        names = (*names, *(name for name in _OTHERS if model.role_config.get(name.removesuffix(".yaml")) is not None))
     order = ordering.find(model, options)
     program = load_program(model, names, order, options)
     missing = playbooks.missing_inputs(program, model, options.config_download)
@@ -99,6 +103,22 @@ def compile_playbooks(outputs: object, options: GenerateOptions) -> PlaybookTree
         missing_inputs=tuple(missing),
     )
     return PlaybookTree(ordered, found.to_dict())
+
+
+def _names(model: Outputs, options: GenerateOptions) -> tuple[str, ...]:
+    """Return the playbooks to compile."""
+    others = tuple(name for name in _OTHERS if model.role_config.get(name.removesuffix(".yaml")) is not None)
+    if options.only:
+        known = (*playbooks_of(None), *others)
+        unknown = [name for name in options.only if name not in known]
+        if unknown:
+            raise InvalidInput(
+                f"the outputs have no playbook {bounds.shown(unknown[0])}", remedy=f"Name one of {', '.join(known)}"
+            )
+        return options.only
+    if options.phase is not None:
+        return playbooks_of(options.phase)
+    return (*(name for name in playbooks_of(None) if not building.absent(model, name)), *others)
 
 
 def playbooks_of(phase: str | None) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from tripleo_ffwd.cli.main import main
+from tripleo_ffwd.exceptions import InvalidInput
 from tripleo_ffwd.model import GATE_TASK
 from tripleo_ffwd.playbook_gen import pipeline
 from tripleo_ffwd.playbook_gen.options import GenerateOptions
@@ -240,3 +241,37 @@ def test_an_include_in_a_loop_that_only_the_run_can_unroll_is_kept(outputs: dict
     outputs["RoleConfig"]["more_tasks"] = [{"name": "more", "command": "echo {{ item }}"}]
     (task,) = compile_plays(outputs, UPGRADE)["-/step0/overcloud/all"]["tasks"]
     assert task == {"include_tasks": "more_tasks.yaml", "with_items": "{{ extra }}"}
+
+
+def external(outputs: dict[str, Any]) -> dict[str, Any]:
+    """The outputs with the external playbooks of Rocky and later."""
+    for name in ("update", "upgrade"):
+        include = {
+            "include": f"external_{name}_steps_tasks.yaml",
+            "with_sequence": "start=0 end=1",
+            "loop_control": {"loop_var": "step"},
+        }
+        play = {"name": "External steps", "hosts": "Undercloud", "gather_facts": False, "any_errors_fatal": True}
+        outputs["RoleConfig"][f"external_{name}_steps_playbook"] = [{**play, "tags": "external", "tasks": [include]}]
+        tasks = [{"name": name, "shell": "true", "when": f"step|int == {number}"} for number in (0, 1)]
+        outputs["RoleConfig"][f"external_{name}_steps_tasks"] = [{"tags": "ceph", "block": tasks}]
+    return outputs
+
+
+def test_external_playbooks_have_stages_and_files_of_their_own(outputs: dict[str, Any]) -> None:
+    tree = pipeline.compile_playbooks(external(outputs), GenerateOptions())
+
+    for name in ("update", "upgrade"):
+        mine = [text for path, text in tree.files if path.startswith(f"ffwd_external_{name}_step")]
+        assert len(mine) == 2
+        assert all(f"name: {name}\n" in text for text in mine)
+
+
+def test_only_what_is_named_is_compiled(outputs: dict[str, Any]) -> None:
+    wanted = "external_upgrade_steps_playbook.yaml"
+
+    tree = pipeline.compile_playbooks(external(outputs), GenerateOptions(phase="upgrade", only=(wanted,)))
+
+    assert {stage["playbook"] for stage in tree.manifest["stages"]} == {wanted}
+    with pytest.raises(InvalidInput, match=r"no playbook 'update_steps_playbook.yaml'.*external_update_steps_playbook"):
+        pipeline.compile_playbooks(outputs, GenerateOptions(only=("update_steps_playbook.yaml",)))
