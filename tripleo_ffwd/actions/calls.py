@@ -16,11 +16,11 @@ from typing import Any
 from oslo_log import log as logging
 
 from tripleo_ffwd import zaqar
-from tripleo_ffwd.actions import secrets, watching
+from tripleo_ffwd.actions import messages, secrets, tokens, watching
 from tripleo_ffwd.actions.base import Caller, FfwdAction
 from tripleo_ffwd.ansible_run import inventories
 from tripleo_ffwd.ansible_run.inventories import Inventory
-from tripleo_ffwd.exceptions import InvalidInput
+from tripleo_ffwd.exceptions import FfwdError, InvalidInput
 from tripleo_ffwd.model import PHASE_PLAYBOOKS
 from tripleo_ffwd.plan import outbox, refreshing
 from tripleo_ffwd.plan.store import open_store
@@ -72,6 +72,7 @@ class ReadCallAction(FfwdAction):
             poll_interval=self.poll_interval,
             quiet=self.quiet,
         )
+        self._warn(caller)
         with contextlib.suppress(OSError):
             outbox.prune(caller.work_dir)
         given = _inputs(caller, self.execution)
@@ -96,6 +97,21 @@ class ReadCallAction(FfwdAction):
             "environments": [] if templates else None,
             "options": _options(caller, given, inventory_file),
         }
+
+    def _warn(self, caller: Caller) -> None:
+        """Say before all else what may keep the last message from the client, to the client too where it takes it."""
+        warning = tokens.warning(caller)
+        if not warning:
+            return
+        LOG.warning("Execution %s: %s", self.execution, warning)
+        if self.quiet:  # the client would take it for the end
+            return
+        told = messages.body(
+            self.type, self.execution, self.root, messages.RUNNING, warning, teller=caller.attempt or self.execution
+        )
+        queue = self.queue_name or zaqar.QUEUE
+        with contextlib.suppress(FfwdError, OSError):
+            outbox.put(caller.work_dir, self.execution, queue, told, project=caller.project, key="token")
 
 
 def _inputs(caller: Caller, execution: str) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
-from tripleo_ffwd.actions import selection, telling
+from tripleo_ffwd.actions import selection, telling, tokens
 from tripleo_ffwd.actions.base import Caller, FfwdAction
 from tripleo_ffwd.ansible_run import reached, runs
 from tripleo_ffwd.exceptions import NotFound
@@ -42,19 +42,20 @@ class GetPlanStatusAction(FfwdAction):
 
     :param plan: name of the plan.
     :returns: ``{plan, now, stack, phase, execution, since, prepare, nodes, forced, runs, live, last, messages,
-        notifications}``:
+        notifications, warnings}``:
         ``phase``, ``execution`` and ``since`` of who holds the plan (empty when nobody does), ``prepare`` as recorded
         (empty, started or finished), the number of ``nodes`` that any phase has begun on, ``forced`` phases with their
         reasons, the number of ``runs``, the statuses of the ``live`` ones (also of those that can't be told), and that
         of the ``last`` one, null when there is none, and the ``messages`` that Zaqar has not taken yet: ``{execution,
         queue, waiting, error}`` each; ``notifications`` that receivers have not got: ``{receiver, waiting, since, lost,
-        error}`` each.
+        error}`` each, and ``warnings`` in words: what may go wrong later.
     """
 
     def __init__(self, plan: str):
         self.plan = plan
 
     def act(self, caller: Caller) -> dict[str, Any]:
+        warning = tokens.warning(caller, of_this_call=False)
         holder = lock.holder(selection.place(caller), self.plan)
         record = phases.read_record(caller.work_dir, self.plan)
         found = [run for run in selection.plan_runs(caller, self.plan) if run.plan == self.plan]
@@ -79,6 +80,7 @@ class GetPlanStatusAction(FfwdAction):
                 for box in outbox.boxes(caller.work_dir, self.plan)
             ],
             "notifications": [vars(late) for late in spool.late(caller.work_dir, self.plan)],
+            "warnings": [warning] if warning else [],
         }
 
 

@@ -73,6 +73,7 @@ class CheckPhaseAction(FfwdAction):
     :param playbook: for upgrade: ``all`` or one of its three playbooks.
     :param force_reason: why the phase may start out of turn.
     :param attach: begin with the playbook of a live run of the phase, if there is one.
+    :param tags: tags that the phase is limited to: then no playbook of upgrade has to be finished before another.
     :returns: ``{targets, first_playbook, live}``: names of the nodes that the phase is for, the playbook to begin with,
         and whether a run of the phase is live, to which it attaches.
     """
@@ -89,6 +90,7 @@ class CheckPhaseAction(FfwdAction):
         playbook: str = "all",
         force_reason: str = "",
         attach: bool = True,
+        tags: str | None = None,
     ):
         self.plan = plan
         self.phase = phase
@@ -100,6 +102,7 @@ class CheckPhaseAction(FfwdAction):
         self.playbook = playbook
         self.force_reason = force_reason
         self.attach = attach
+        self.tags = tags
 
     def act(self, caller: Caller) -> dict[str, Any]:
         lock.check_owner(selection.place(caller), self.plan, self.owner)
@@ -119,6 +122,7 @@ class CheckPhaseAction(FfwdAction):
             targets,
             first_playbook=first if self.phase == "upgrade" else "",
             force_reason=self.force_reason,
+            tags=self.tags or "",
         )
         return {"targets": list(targets), "first_playbook": first, "live": bool(live)}
 
@@ -140,6 +144,7 @@ class BeginPhaseAction(FfwdAction):
     :param stack: name of the stack, remembered for the later phases; by default what is remembered.
     :param force_reason: why the phase may start out of turn; recorded.
     :param dry_run: record nothing.
+    :param tags: tags that the phase is limited to: then what nodes have finished is not set back.
     :returns: nothing.
     """
 
@@ -153,6 +158,7 @@ class BeginPhaseAction(FfwdAction):
         stack: str = "",
         force_reason: str = "",
         dry_run: bool = False,
+        tags: str | None = None,
     ):
         self.plan = plan
         self.phase = phase
@@ -162,6 +168,7 @@ class BeginPhaseAction(FfwdAction):
         self.stack = stack
         self.force_reason = force_reason
         self.dry_run = dry_run
+        self.tags = tags
 
     def act(self, caller: Caller) -> None:
         lock.check_owner(selection.place(caller), self.plan, self.owner)
@@ -176,6 +183,7 @@ class BeginPhaseAction(FfwdAction):
             stack=self.stack,
             first_playbook=self.first_playbook if self.phase == "upgrade" else "",
             force_reason=self.force_reason,
+            tags=self.tags or "",
         )
         telling.begun(caller, self.plan, self.phase, self.owner, len(self.targets or ()), self.force_reason)
 

@@ -78,7 +78,9 @@ def _of_record(data: Mapping[str, Any]) -> PhaseRecord:
     )
 
 
-def out_of_turn(record: PhaseRecord, phase: str, nodes: Iterable[str], first_playbook: str = "") -> dict[str, str]:
+def out_of_turn(
+    record: PhaseRecord, phase: str, nodes: Iterable[str], first_playbook: str = "", tags: str = ""
+) -> dict[str, str]:
     """Return why it is not the phase's turn: ``{node: reason}``, empty when it is.
 
     Args:
@@ -86,12 +88,13 @@ def out_of_turn(record: PhaseRecord, phase: str, nodes: Iterable[str], first_pla
         phase: the phase that is to start.
         nodes: names of the nodes that it is for.
         first_playbook: for upgrade, the playbook that it begins with; the first of its three by default.
+        tags: what it is limited to: a part of a playbook needs none of the playbooks before it.
     """
     check = {"prepare": _check_prepare, "run": _check_run, "upgrade": _check_upgrade, "converge": _check_converge}
     found = {node: check[phase](record, node) for node in nodes}
     if phase == "prepare" and all(record.state(node, "converge") == FINISHED for node in found):
         return {}
-    if phase == "upgrade":
+    if phase == "upgrade" and not tags:
         earlier = _earlier(first_playbook)
         for node, reason in found.items():
             missing = [playbook for playbook in earlier if playbook not in record.playbooks.get(node, ())]
@@ -100,7 +103,14 @@ def out_of_turn(record: PhaseRecord, phase: str, nodes: Iterable[str], first_pla
 
 
 def check(
-    work_dir: Path, plan: str, phase: str, nodes: Sequence[str], *, first_playbook: str = "", force_reason: str = ""
+    work_dir: Path,
+    plan: str,
+    phase: str,
+    nodes: Sequence[str],
+    *,
+    first_playbook: str = "",
+    force_reason: str = "",
+    tags: str = "",
 ) -> dict[str, str]:
     """Check that it is the phase's turn on `nodes`; return what is forced, ``{node: reason}``.
 
@@ -109,7 +119,7 @@ def check(
     """
     if not nodes and phase in ("upgrade", "converge") and not force_reason:
         raise OutOfTurn(f"Phase {phase} of plan {plan} is out of turn: no node of it has finished run", remedy=REMEDY)
-    wrong = out_of_turn(read_record(work_dir, plan), phase, nodes, first_playbook)
+    wrong = out_of_turn(read_record(work_dir, plan), phase, nodes, first_playbook, tags)
     if wrong and not force_reason:
         raise _refusal(plan, phase, wrong)
     return wrong
@@ -125,6 +135,7 @@ def begin(
     stack: str = "",
     first_playbook: str = "",
     force_reason: str = "",
+    tags: str = "",
 ) -> None:
     """Record that the phase starts on `nodes`, when it is its turn; again by the same execution changes nothing.
 
@@ -135,23 +146,25 @@ def begin(
         first_playbook: for upgrade, the playbook that it begins with: what nodes finished of it and later ones counts
             no more.
         force_reason: why it may start out of turn; recorded.
+        tags: what it is limited to: what nodes have finished stays so.
 
     Raises:
         OutOfTurn: see `check`. Nothing is recorded then.
     """
     with guarded(work_dir, plan):
-        wrong = check(work_dir, plan, phase, nodes, first_playbook=first_playbook, force_reason=force_reason)
+        wrong = check(work_dir, plan, phase, nodes, first_playbook=first_playbook, force_reason=force_reason, tags=tags)
         record = read_record(work_dir, plan)
         note = {"phase": phase, "reason": force_reason, "execution": execution, "nodes": sorted(wrong)}
         if wrong and not any(note.items() <= forced.items() for forced in record.forced):
             time_of_it = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
             record = dataclasses.replace(record, forced=(*record.forced, {**note, "time": time_of_it}))
-        if phase == "upgrade":
+        if phase == "upgrade" and not tags:
             kept = _earlier(first_playbook)
             done = {node: tuple(p for p in record.playbooks.get(node, ()) if p in kept) for node in nodes}
             record = dataclasses.replace(record, playbooks={**record.playbooks, **done})
         record = dataclasses.replace(record, stack=stack or record.stack)
-        _write(work_dir, plan, _mark(record, phase, nodes, STARTED))
+        fresh = [node for node in nodes if not tags or record.state(node, phase) != FINISHED]
+        _write(work_dir, plan, _mark(record, phase, fresh, STARTED))
 
 
 def record_waived(work_dir: Path, plan: str, notes: Sequence[Mapping[str, Any]]) -> None:

@@ -178,3 +178,27 @@ def test_the_stack_is_remembered(plan):
     plan.do("prepare", stack="cloud-7")
     plan.do("run")
     assert plan.record.stack == "cloud-7"
+
+
+def test_what_is_limited_by_tags_sets_no_node_back_and_needs_no_playbook_before_it(plan):
+    plan.do("prepare")
+    plan.do("run")
+    plan.do("upgrade", COMPUTES)
+    for playbook in PHASE_PLAYBOOKS["upgrade"]:
+        # The client of Train runs all three, each limited by the tags.
+        plan.begin("upgrade", NODES, first_playbook=playbook, tags="validation")
+    assert plan.record.state("compute-0", "upgrade") == "finished"
+    assert plan.record.playbooks["compute-0"] == PHASE_PLAYBOOKS["upgrade"]
+    assert plan.record.state("controller-0", "upgrade") == "started"
+    with pytest.raises(OutOfTurn, match=r"has not finished upgrade_steps_playbook\.yaml"):
+        plan.begin("upgrade", CONTROLLERS, first_playbook="deploy_steps_playbook.yaml")
+    plan.do("upgrade", CONTROLLERS)
+    plan.do("converge")
+    plan.begin("converge", tags="validation")
+    assert {plan.record.state(node, "converge") for node in NODES} == {"finished"}
+
+
+def test_tags_do_not_go_before_the_order_of_the_phases(plan):
+    plan.do("prepare")
+    with pytest.raises(OutOfTurn, match="has not finished run"):
+        plan.begin("upgrade", COMPUTES, first_playbook="deploy_steps_playbook.yaml", tags="validation")

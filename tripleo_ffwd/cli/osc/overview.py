@@ -35,6 +35,7 @@ class Status(FfwdCommand, command.ShowOne):  # type: ignore[misc]
             "last_run": Lines(status["live"][-1:] or _listed(status["last"]), _run_lines),
             "forced": Lines(status["forced"], _forced_lines),
             "late": Lines([*status["notifications"], *status["messages"]], _late_lines),
+            "warnings": Lines(status.get("warnings", []), iter),
         }
         return tuple(values), tuple(values.values())
 
