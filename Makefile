@@ -35,7 +35,7 @@ $(KEYSTONE)/.installed: constraints.txt
 
 $(SWIFT)/.installed: constraints.txt
 	$(PYTHON) -m venv $(SWIFT)
-	$(SWIFT)/bin/pip install $(PIP_FLAGS) 'swift>=2.33,<3' 'setuptools<81'
+	$(SWIFT)/bin/pip install $(PIP_FLAGS) 'swift>=2.33,<3' 'setuptools<81' keystonemiddleware
 	touch $@
 
 $(ZAQAR)/.installed: constraints.txt
@@ -83,7 +83,7 @@ test-keystone: $(VENV)/.installed $(KEYSTONE)/.installed
 
 # Plans in a real Swift of one node: the tests that `test` runs on a stand-in, on the real one.
 test-swift: $(VENV)/.installed $(SWIFT)/.installed
-	FFWD_TEST_SWIFT=$(CURDIR)/$(SWIFT)/bin $(BIN)/python -m pytest tests/unit/plan/test_store.py tests/unit/plan/swift/test_plans.py $(PYTEST_ARGS)
+	FFWD_TEST_SWIFT=$(CURDIR)/$(SWIFT)/bin $(BIN)/python -m pytest tests/unit/plan/test_store.py tests/unit/plan/swift/test_plans.py tests/unit/plan/swift/test_signals.py $(PYTEST_ARGS)
 
 # Phases on two executors that are killed on the way, with a RabbitMQ from Debian's packages, installed or unpacked here.
 test-executors: $(VENV)/.installed
@@ -94,12 +94,14 @@ test-executors: $(VENV)/.installed
 test-browser: $(VENV)/.installed
 	PYTHONPATH=tests $(BIN)/python -m browser $(or $(ARTEFACTS),.artefacts/report)
 
-# The unmodified clients of Queens and Train on a real keystone, Zaqar and Mistral; they need a Python 3.6.
-test-tripleoclient: $(VENV)/.installed $(KEYSTONE)/.installed $(ZAQAR)/.installed
+# The unmodified clients of Queens and Train on a real keystone, Zaqar, Swift, Heat and Mistral; they need a Python 3.6, and
+# that of Queens a Python 2.7 for prepare and converge.
+test-tripleoclient: $(VENV)/.installed $(KEYSTONE)/.installed $(ZAQAR)/.installed $(SWIFT)/.installed
 	@clients=$$(tests/tripleoclient/install.sh $(CURDIR)/$(TRIPLEOCLIENT)); code=$$?; \
 	if [ $$code = 3 ]; then echo 'SKIPPED test-tripleoclient: there is no Python 3.6'; exit 0; fi; \
 	[ $$code = 0 ] || exit $$code; \
-	FFWD_TEST_KEYSTONE=$(CURDIR)/$(KEYSTONE)/bin FFWD_TEST_ZAQAR=$(CURDIR)/$(ZAQAR)/bin FFWD_TEST_TRIPLEOCLIENT="$$clients" \
+	FFWD_TEST_KEYSTONE=$(CURDIR)/$(KEYSTONE)/bin FFWD_TEST_ZAQAR=$(CURDIR)/$(ZAQAR)/bin \
+	FFWD_TEST_SWIFT=$(CURDIR)/$(SWIFT)/bin FFWD_TEST_TRIPLEOCLIENT="$$clients" \
 	$(BIN)/python -m pytest tests/tripleoclient --durations=10 $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed

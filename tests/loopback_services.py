@@ -105,13 +105,22 @@ class Services:
 
     def token(self) -> str:
         """Return a fresh token of the user admin."""
+        return self.login()[0]
+
+    def login(self) -> tuple[str, str]:
+        """Return a fresh token of the user admin, and the id of its project."""
         user = {"name": "admin", "domain": {"name": "Default"}, "password": PASSWORD}
         identity = {"methods": ["password"], "password": {"user": user}}
         scope = {"project": {"name": "admin", "domain": {"name": "Default"}}}
         asked = {"auth": {"identity": identity, "scope": scope}}
         response = requests.post(f"{self.keystone_url}/auth/tokens", json=asked, timeout=30)
         response.raise_for_status()
-        return response.headers["X-Subject-Token"]
+        return response.headers["X-Subject-Token"], str(response.json()["token"]["project"]["id"])
+
+    def expired(self, token: str) -> bool:
+        """Return whether keystone takes a token no more."""
+        headers = {"X-Auth-Token": self.token(), "X-Subject-Token": token}
+        return requests.get(f"{self.keystone_url}/auth/tokens", headers=headers, timeout=30).status_code == 404
 
     def catalog(self, services: Mapping[str, str]) -> None:
         """Put services into the catalog: URL by type."""
@@ -165,6 +174,21 @@ def serving(root: Path, keystone: Path, zaqar: Path) -> Iterator[Services]:
             process.stop()
 
 
+@contextlib.contextmanager
+def keystone_alone(root: Path, keystone: Path, token_seconds: int) -> Iterator[Services]:
+    """Serve keystone from a new directory, whose tokens live for so many seconds; it is ended with it."""
+    (port,) = _free_ports(1)
+    url = f"http://127.0.0.1:{port}/v3"
+    _set_up_keystone(root, keystone, url, token_seconds)
+    command = [str(keystone / "python"), "-c", _KEYSTONE, str(root), str(port)]
+    process = Process("keystone", command, port, root / "keystone.log")
+    try:
+        process.start()
+        yield Services(url, "", "", {"keystone": process})
+    finally:
+        process.stop()
+
+
 def _free_ports(number: int) -> list[int]:
     with contextlib.ExitStack() as stack:
         probes = [stack.enter_context(socket.socket()) for _ in range(number)]
@@ -178,7 +202,7 @@ def _redis(zaqar: Path) -> str:
     return found.stdout.strip()
 
 
-def _set_up_keystone(root: Path, keystone: Path, url: str) -> None:
+def _set_up_keystone(root: Path, keystone: Path, url: str, token_seconds: int = 3600) -> None:
     for name in ("fernet", "receipts", "credentials"):
         (root / name).mkdir(mode=0o700)
     sections: Sections = {
@@ -188,6 +212,7 @@ def _set_up_keystone(root: Path, keystone: Path, url: str) -> None:
         "fernet_receipts": {"key_repository": root / "receipts"},
         "credential": {"key_repository": root / "credentials"},
         "identity": {"password_hash_rounds": 4},
+        "token": {"expiration": token_seconds},
     }
     _write(root / "keystone.conf", sections)
     manage = [str(keystone / "keystone-manage"), "--config-file", str(root / "keystone.conf")]

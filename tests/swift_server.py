@@ -11,7 +11,7 @@ import os
 import socket
 import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import requests
@@ -43,7 +43,7 @@ fallocate_reserve = 0
 """
 _PROXY = """
 [pipeline:main]
-pipeline = catch_errors cache tempauth proxy-server
+pipeline = catch_errors cache tempurl tempauth proxy-server
 [app:proxy-server]
 use = egg:swift#proxy
 allow_account_management = true
@@ -52,9 +52,34 @@ account_autocreate = true
 use = egg:swift#catch_errors
 [filter:cache]
 paste.filter_factory = swift_cache:filter_factory
+[filter:tempurl]
+use = egg:swift#tempurl
 [filter:tempauth]
 use = egg:swift#tempauth
 user_test_tester = testing .admin .reseller_admin
+"""
+# With keystone instead, and with what TripleO's client and Heat's deployments need besides: archives, signed URLs.
+_WITH_KEYSTONE = """
+[pipeline:main]
+pipeline = catch_errors cache tempurl bulk authtoken keystoneauth proxy-server
+[app:proxy-server]
+use = egg:swift#proxy
+allow_account_management = true
+account_autocreate = true
+[filter:catch_errors]
+use = egg:swift#catch_errors
+[filter:cache]
+paste.filter_factory = swift_cache:filter_factory
+[filter:tempurl]
+use = egg:swift#tempurl
+[filter:bulk]
+use = egg:swift#bulk
+[filter:keystoneauth]
+use = egg:swift#keystoneauth
+operator_roles = admin
+[filter:authtoken]
+paste.filter_factory = keystonemiddleware.auth_token:filter_factory
+delay_auth_decision = true
 """
 _HASH = """
 [swift-hash]
@@ -107,14 +132,37 @@ def _stand_in() -> Iterator[Swift]:
 
 
 @contextlib.contextmanager
+def with_keystone(root: Path, authtoken: Mapping[str, object]) -> Iterator[str]:
+    """Serve the account of each project of a keystone.
+
+    Args:
+        root: a new directory.
+        authtoken: options of keystonemiddleware.
+
+    Yields:
+        The endpoint for a catalog.
+    """
+    section = "".join(f"{name} = {value}\n" for name, value in authtoken.items())
+    with _servers(root, _WITH_KEYSTONE + section) as url:
+        yield f"{url}/v1/AUTH_%(tenant_id)s"
+
+
+@contextlib.contextmanager
 def _real(root: Path) -> Iterator[Swift]:
+    with _servers(root, _PROXY) as url:
+        yield Swift(url, until("a token", lambda: _sign_in(url), 60)["X-Auth-Token"])
+
+
+@contextlib.contextmanager
+def _servers(root: Path, proxy: str) -> Iterator[str]:
+    """Start the four servers with a pipeline of the proxy; yields the proxy's URL."""
     ports = {kind: _free_port() for kind in (*_KINDS, "proxy")}
     (root / "devices" / "d1").mkdir(parents=True)
     (root / "swift.conf").write_text(_HASH)
     user = os.environ.get("USER") or subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout
     for kind, port in ports.items():
         text = _COMMON.format(port=port, root=root, user=user.strip())
-        text += _PROXY if kind == "proxy" else _STORAGE.format(kind=kind)
+        text += proxy if kind == "proxy" else _STORAGE.format(kind=kind)
         (root / f"{kind}.conf").write_text(text)
     for kind in _KINDS:
         for words in (["create", "4", "1", "0"], ["add", f"r1z1-127.0.0.1:{ports[kind]}/d1", "1"], ["rebalance"]):
@@ -127,8 +175,8 @@ def _real(root: Path) -> Iterator[Swift]:
                 command = [f"{PROGRAMS}/swift-{kind}-server", f"{root}/{kind}.conf"]
                 servers.append(subprocess.Popen(command, stdout=log, stderr=log, env=environ, start_new_session=True))
         url = f"http://127.0.0.1:{ports['proxy']}"
-        headers = until("Swift answers", lambda: all(s.poll() is None for s in servers) and _sign_in(url), 60)
-        yield Swift(url, headers["X-Auth-Token"])
+        until("Swift", lambda: all(server.poll() is None for server in servers) and _answers(f"{url}/info"), 60)
+        yield url
     finally:
         for server in servers:
             server.kill()
@@ -139,6 +187,13 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=10).ok
+    except requests.ConnectionError:
+        return False
 
 
 def _sign_in(url: str) -> dict[str, str] | None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import hmac
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
@@ -44,7 +46,12 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if fault:
             return self._answer(int(fault))
-        if stub.token and self.headers.get("X-Auth-Token") != stub.token:
+        if parts.path == "/info":
+            return self._answer(200, json.dumps(stub.capabilities).encode())
+        if "temp_url_sig" in query:
+            if not stub.signed(container, parts.path, query, self.command):
+                return self._answer(401)
+        elif stub.token and self.headers.get("X-Auth-Token") != stub.token:
             return self._answer(401)
         if not container:
             return self._listing(dict.fromkeys(stub.containers, b""), query)
@@ -140,7 +147,7 @@ class SwiftStub(ThreadingHTTPServer):
 
     `fault` is asked before each request for a status to answer with, or ``cut`` to end the connection; `between` is
     called between a PUT's look and its write, `written` after it; `stale` has listings that lag; `page` rows fit a
-    listing.
+    listing; `capabilities` is what ``/info`` says.
     """
 
     daemon_threads = True
@@ -153,6 +160,7 @@ class SwiftStub(ThreadingHTTPServer):
         self.requests: list[str] = []
         self.token = TOKEN
         self.page = 7
+        self.capabilities: dict[str, Any] = {"tempurl": {"allowed_digests": ["sha1", "sha256"]}}
         self.stale: dict[str, dict[str, bytes]] = {}
         self.fault: Callable[[str, str, str], str] = lambda method, container, name: ""
         self.between: Callable[[str, str], object] = lambda container, name: None
@@ -161,6 +169,13 @@ class SwiftStub(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}{ACCOUNT}"
+
+    def signed(self, container: str, path: str, query: dict[str, str], method: str) -> bool:
+        """True when the container's key has signed the request."""
+        there, ends = self.containers.get(container), query["temp_url_expires"]
+        key = there.meta.get("x-container-meta-temp-url-key", "") if there else ""
+        made = hmac.new(key.encode(), f"{method}\n{ends}\n{path}".encode(), "sha256").hexdigest()
+        return bool(key) and int(ends) > time.time() and made == query["temp_url_sig"]
 
     def files(self, container: str) -> dict[str, bytes]:
         return dict(self.containers[container].objects)

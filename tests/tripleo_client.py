@@ -66,7 +66,7 @@ class Client:
     @property
     def record(self) -> Path:
         """The RECORD of the wheel that it was installed from."""
-        (found,) = self.environment.glob("lib/python3*/site-packages/python_tripleoclient-*.dist-info/RECORD")
+        (found,) = self.environment.glob("lib/python*/site-packages/python_tripleoclient-*.dist-info/RECORD")
         return found
 
     @property
@@ -75,9 +75,11 @@ class Client:
         return self.record.parent.name.removesuffix(".dist-info").split("-")[1]
 
     @property
-    def is_queens(self) -> bool:
-        """True when it has the options of Queens."""
-        return self.version.startswith("9.")
+    def release(self) -> str:
+        """``queens`` or ``train``; ``queens-2`` for that of Queens on Python 2, whose time it is from."""
+        if not self.version.startswith("9."):
+            return "train"
+        return "queens-2" if "python2." in self.record.as_posix() else "queens"
 
     def changed(self) -> list[str]:
         """Return the files that are not what the wheel brought."""

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import clouds
 import pytest
+import swift_stub
 import zaqar_stub
 from ansible_lab import Trees
 from clouds import Cloud
+from swift_stub import SwiftStub
 from zaqar_stub import Stub
 
 from tripleo_ffwd.ansible_run import runs
@@ -28,7 +30,15 @@ def queues() -> Iterator[Stub]:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory, queues) -> Iterator[Site]:
+def swift() -> Iterator[SwiftStub]:
+    """Where results of servers are put: what stands in for Swift; it takes any token. Plans are not in it."""
+    with swift_stub.serving() as stub:
+        stub.token = ""
+        yield stub
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory, queues, swift) -> Iterator[Site]:
     made = open_site(tmp_path_factory.mktemp("cloud"))
     # One receiver of notifications that is there, and one that is dead: no phase may be the worse for it.
     told = {
@@ -36,7 +46,7 @@ def site(tmp_path_factory, queues) -> Iterator[Site]:
         "notify_webhook_url": f"{DEAD}?key={HOOK_KEY}",
         "notify_webhook_hosts": "127.0.0.1",
     }
-    clouds.set_up(made, {"ffwd": {"zaqar_url": queues.url, **told}})
+    clouds.set_up(made, {"ffwd": {"zaqar_url": queues.url, "swift_url": swift.url, **told}})
     try:
         yield made
     finally:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import clouds
 import loopback_services
 import pytest
-import swift_stub
+import requests
+import swift_server
 import yaml
 from clouds import Cloud
 from loopback_services import Services
@@ -36,11 +37,10 @@ def zaqar(tmp_path_factory) -> Iterator[Services]:
 
 
 @pytest.fixture(scope="session")
-def swift() -> Iterator[swift_stub.SwiftStub]:
-    """What stands in for Swift; it takes every token."""
-    with swift_stub.serving() as stub:
-        stub.token = ""
-        yield stub
+def swift(zaqar, tmp_path_factory) -> Iterator[str]:
+    """The endpoint of a real Swift that asks keystone who is there."""
+    with swift_server.with_keystone(tmp_path_factory.mktemp("swift"), zaqar.authtoken) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +65,7 @@ def cloud(zaqar, swift, tmp_path_factory) -> Iterator[Cloud]:
                 "workflow": started.mistral_url,
                 "workflowv2": started.mistral_url,
                 "orchestration": started.heat_url,
-                "object-store": swift.url,
+                "object-store": swift,
                 "messaging": zaqar.zaqar_url,
                 "messaging-websocket": zaqar.websocket_url,
                 # The clients look these up, and ask nothing of them for what is done here.
@@ -89,10 +89,24 @@ def cloud(zaqar, swift, tmp_path_factory) -> Iterator[Cloud]:
 
 @pytest.fixture(scope="session")
 def clients(zaqar, tmp_path_factory) -> dict[str, Client]:
-    """The installed clients by release: queens, train."""
+    """The installed clients by release: queens, train, and queens-2, the one on Python 2, where there is one."""
     home = tmp_path_factory.mktemp("operator")
     found = [Client(Path(path), zaqar.environ, home / Path(path).name) for path in ENVIRONMENTS]
-    return {"queens" if client.is_queens else "train": client for client in found}
+    return {client.release: client for client in found}
+
+
+@pytest.fixture
+def plan_passwords(zaqar, swift) -> Callable[[], dict[str, str]]:
+    """Reads the passwords that are in the plan's container."""
+
+    def read() -> dict[str, str]:
+        token, project = zaqar.login()
+        url = f"{swift % {'tenant_id': project}}/overcloud/plan-environment.yaml"
+        response = requests.get(url, headers={"X-Auth-Token": token}, timeout=30)
+        response.raise_for_status()
+        return dict(yaml.safe_load(response.text)["passwords"])
+
+    return read
 
 
 @pytest.fixture(scope="session")

@@ -1,19 +1,23 @@
-"""Actions that an unmodified tripleoclient asks for by TripleO's names, about plans and what is made of a stack."""
+"""Actions that an unmodified tripleoclient asks for by TripleO's names, about plans."""
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
-from tripleo_ffwd import heat
+from oslo_log import log as logging
+
 from tripleo_ffwd.actions import secrets, selection
 from tripleo_ffwd.actions.base import Caller, FfwdAction
 from tripleo_ffwd.exceptions import FfwdError, InvalidInput, OutOfTurn
-from tripleo_ffwd.plan import lock, overcloudrc, phases, refreshing
+from tripleo_ffwd.plan import lock, phases, refreshing
 from tripleo_ffwd.plan.store import PlanStore, open_store
+
+LOG = logging.getLogger(__name__)
 
 
 class ListPlansAction(FfwdAction):
-    """List the names of the plans.
+    """List the names of the plans; first mend what a client that died has left of them in Swift.
 
     :returns: a list of names.
     """
@@ -22,7 +26,14 @@ class ListPlansAction(FfwdAction):
         pass
 
     def act(self, caller: Caller) -> list[str]:
-        return list(open_store(caller.conf, caller.security).plans())
+        store = open_store(caller.conf, caller.security)
+        names = list(store.plans())
+        for name in names:
+            # The client asks this first of all; a plan that can't be mended must not keep it from the others.
+            with contextlib.suppress(FfwdError):
+                if refreshing.mend(store, name):
+                    LOG.warning("The container of plan %s had lost its passwords, they were put back", name)
+        return names
 
 
 class CreateContainerAction(FfwdAction):
@@ -109,45 +120,6 @@ class CheckConvergedAction(FfwdAction):
                 remedy="Run converge; this pack deploys nothing but the end of an upgrade",
             )
         return f"Phase converge of plan {self.plan} has configured {len(record.nodes)} nodes."
-
-
-class GetOvercloudrcAction(FfwdAction):
-    """Return the file with which an operator's shell talks to the overcloud.
-
-    :param container: name of the plan.
-    :param no_proxy: hosts that are reached without a proxy, with commas, besides those of the overcloud.
-    :returns: ``{overcloudrc, overcloudrc.v3}``: the content, under both names that clients look for. It has the
-        password of the overcloud's administrator, as TripleO's own has.
-    """
-
-    def __init__(self, container: str, no_proxy: str = ""):
-        self.container = container
-        self.no_proxy = no_proxy
-
-    def act(self, caller: Caller) -> dict[str, str]:
-        client = heat.connect(caller.conf, caller.security)
-        stack = selection.stack_name(caller, self.container, "")
-        outputs = heat.get_outputs(client, stack)
-        version = open_store(caller.conf, caller.security).current(self.container)
-        text = overcloudrc.write(outputs, version, no_proxy=self.no_proxy or "", name=stack)
-        return {"overcloudrc": text, "overcloudrc.v3": text}
-
-
-class GetHorizonUrlAction(FfwdAction):
-    """Return where the dashboard of an overcloud is.
-
-    :param stack: name of its stack.
-    :returns: the URL; empty when the overcloud has none.
-    """
-
-    def __init__(self, stack: str):
-        self.stack = stack
-
-    def act(self, caller: Caller) -> str:
-        outputs = heat.get_outputs(heat.connect(caller.conf, caller.security), self.stack)
-        endpoints = next((one["output_value"] for one in outputs if one["output_key"] == "EndpointMap"), None)
-        found = endpoints.get("HorizonPublic") if isinstance(endpoints, dict) else None
-        return str(found.get("uri") or "") if isinstance(found, dict) else ""
 
 
 def _free(caller: Caller, plan: str) -> PlanStore:

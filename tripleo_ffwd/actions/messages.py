@@ -71,31 +71,39 @@ class SendMessageAction(FfwdAction):
             teller=caller.attempt,
         )
         told = self.covered(caller, told)
-        queue = self.queue_name or zaqar.QUEUE
-        try:
-            outbox.put(
-                caller.work_dir,
-                self.execution,
-                queue,
-                told,
-                plan=self.plan,
-                project=caller.project,
-                last=self.status != RUNNING,
-                key=caller.attempt if self.status == RUNNING else "",
-            )
-            box = post(caller, self.execution)
-        except (FfwdError, OSError) as error:
-            if self.status == RUNNING:
-                raise
-            # What can't be kept is told at once: without the last message the client waits for ever.
-            zaqar.connect(caller.conf, caller.security, caller.project).post(queue, [told])
-            return {"sent": True, "waiting": 0, "error": str(error), "message": told["payload"]["message"]}
-        return {
-            "sent": not box.waiting,
-            "waiting": len(box.waiting),
-            "error": box.error,
-            "message": told["payload"]["message"],
-        }
+        key = caller.attempt if self.status == RUNNING else ""
+        done = deliver(caller, self.execution, self.queue_name, told, plan=self.plan, key=key)
+        return {**done, "message": told["payload"]["message"]}
+
+
+def deliver(
+    caller: Caller, execution: str, queue: str, told: dict[str, Any], *, plan: str = "", key: str = ""
+) -> dict[str, Any]:
+    """Keep a message for an execution, and post it as far as Zaqar takes it; one that is not RUNNING is the last.
+
+    Args:
+        caller: of the action.
+        execution: id of the execution that is waited for.
+        queue: name of the queue; empty for TripleO's.
+        told: as `body` makes it.
+        plan: name of the plan.
+        key: what the message is known by, see `outbox.put`.
+
+    Returns:
+        ``{sent, waiting, error}``.
+    """
+    last = told["payload"]["status"] != RUNNING
+    queue = queue or zaqar.QUEUE
+    try:
+        outbox.put(caller.work_dir, execution, queue, told, plan=plan, project=caller.project, last=last, key=key)
+        box = post(caller, execution)
+    except (FfwdError, OSError) as error:
+        if not last:
+            raise
+        # What can't be kept is told at once: without the last message the client waits for ever.
+        zaqar.connect(caller.conf, caller.security, caller.project).post(queue, [told])
+        return {"sent": True, "waiting": 0, "error": str(error)}
+    return {"sent": not box.waiting, "waiting": len(box.waiting), "error": box.error}
 
 
 def _words(message: Any) -> str:

@@ -11,6 +11,10 @@ from tripleo_ffwd.heat.kept_bundles import bundle_of
 from tripleo_ffwd.heat.limits import check_limits
 from tripleo_ffwd.heat.parameters import get_parameters
 from tripleo_ffwd.heat.previewing import preview
+from tripleo_ffwd.heat.scripts import Script
+from tripleo_ffwd.heat.scripts import send as send_script
+from tripleo_ffwd.heat.scripts import servers as servers_with_agents
+from tripleo_ffwd.heat.scripts import take_back as take_back_script
 from tripleo_ffwd.heat.stacks import create, delete, get_outputs, get_status, list_failures
 from tripleo_ffwd.heat.updates import cancel, poll, update
 from tripleo_ffwd.stack import CANCEL_REMEDY, StackStatus
@@ -18,6 +22,7 @@ from tripleo_ffwd.stack import CANCEL_REMEDY, StackStatus
 __all__ = [
     "CANCEL_REMEDY",
     "HeatClient",
+    "Script",
     "StackStatus",
     "build_bundle",
     "bundle_of",
@@ -34,5 +39,8 @@ __all__ = [
     "measure",
     "poll",
     "preview",
+    "send_script",
+    "servers_with_agents",
+    "take_back_script",
     "update",
 ]

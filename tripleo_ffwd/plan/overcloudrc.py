@@ -15,8 +15,10 @@ from tripleo_ffwd.plan.version import PlanVersion
 URL, PASSWORD, REGION = "KeystoneURL", "AdminPassword", "KeystoneRegion"
 
 
-def write(outputs: Iterable[Mapping[str, Any]], version: PlanVersion, *, no_proxy: str = "", name: str = "") -> str:
-    """Return its content.
+def variables(
+    outputs: Iterable[Mapping[str, Any]], version: PlanVersion, *, no_proxy: str = "", name: str = ""
+) -> dict[str, str]:
+    """Return the variables of such a shell.
 
     Args:
         outputs: of the stack: ``{output_key, output_value}`` each.
@@ -36,7 +38,7 @@ def write(outputs: Iterable[Mapping[str, Any]], version: PlanVersion, *, no_prox
         )
     merged = effective.merge(Files(version.files_dir), version.environments)
     parameters = {key: setting.value for key, setting in [*merged.defaults.items(), *merged.parameters.items()]}
-    variables = {
+    return {
         "OS_AUTH_TYPE": "password",
         "OS_AUTH_URL": url if url.rstrip("/").endswith("/v3") else f"{url.rstrip('/')}/v3",
         "OS_USERNAME": "admin",
@@ -53,5 +55,20 @@ def write(outputs: Iterable[Mapping[str, Any]], version: PlanVersion, *, no_prox
         "COMPUTE_API_VERSION": "1.1",
         "no_proxy": ",".join(dict.fromkeys([*filter(None, no_proxy.split(",")), host])),
     }
+
+
+def write(variables: Mapping[str, str]) -> str:
+    """Return the content of the file, for its variables."""
     first = "# What an earlier file of this kind has set.\nunset $(env | cut -d= -f1 | grep '^OS_')\n"
     return first + "".join(f"export {key}={shlex.quote(value)}\n" for key, value in variables.items())
+
+
+def cloud(variables: Mapping[str, str]) -> dict[str, Any]:
+    """Return the same as entries of a clouds.yaml, by the name of the cloud."""
+    said = ("auth_url", "username", "password", "project_name", "user_domain_name", "project_domain_name")
+    entry = {
+        "auth": {name: variables[f"OS_{name.upper()}"] for name in said},
+        "region_name": variables["OS_REGION_NAME"],
+        "identity_api_version": variables["OS_IDENTITY_API_VERSION"],
+    }
+    return {variables["OS_CLOUDNAME"]: entry}

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from tripleo_ffwd.exceptions import ConfigurationError, InvalidInput, NotFound
-from tripleo_ffwd.plan import plan_environment
+from tripleo_ffwd.plan import plan_environment, tripleo_files
 from tripleo_ffwd.plan.effective import deep_update
 from tripleo_ffwd.plan.sources import CONTAINER_PREFIX
 from tripleo_ffwd.plan.store import PlanStore
@@ -51,6 +51,34 @@ def refresh(store: PlanStore, plan: str) -> PlanVersion:
     _backend(store)
     # The environments are those of plan-environment.yaml, which the client has brought up to date.
     return store.create_version(plan, templates=templates(store, plan), environments=[])
+
+
+def mend(store: PlanStore, plan: str) -> bool:
+    """Put the plan environment back into the container of a plan when a client that died has left it without one.
+
+    The client empties the container before it fills it, with the passwords in its memory alone. What it finds there
+    the next time must have them: nobody else knows those of a running overcloud.
+
+    Returns:
+        Whether there was something to mend.
+
+    Raises:
+        Unavailable: Swift does not answer.
+    """
+    backend = store.backend
+    if not isinstance(backend, SwiftBackend) or backend.current(plan) is None:
+        return False
+    data = backend.account.get(plan, plan_environment.NAME)
+    try:
+        found = yaml.safe_load(data or b"") or {}
+        if found.get("passwords") is not None:
+            return False
+    except (yaml.YAMLError, AttributeError):
+        found = {}
+    kept = yaml.safe_load(tripleo_files.contents(store.current(plan))[plan_environment.NAME])
+    mended = {**kept, **found, "passwords": kept["passwords"]}
+    backend.account.put(plan, plan_environment.NAME, yaml.safe_dump(mended, default_flow_style=False).encode())
+    return True
 
 
 def update_parameters(store: PlanStore, plan: str, parameters: Mapping[str, Any], key: str = KEYS[0]) -> None:

@@ -93,6 +93,24 @@ def test_a_plan_that_the_client_of_tripleo_makes_and_refreshes(stub):
     assert yaml.safe_load(stub.files("p")["plan-environment.yaml"])["parameter_defaults"]["List"] == [1]
 
 
+@pytest.mark.parametrize(
+    "left", [{}, {"plan-environment.yaml": "name: p\ntemplate: overcloud.yaml\nenvironments: []\n"}]
+)
+def test_a_client_that_died_with_the_container_emptied_finds_the_plan_and_its_passwords_again(stub, left):
+    run(CreateContainerAction("p"))
+    environment = "name: p\ntemplate: overcloud.yaml\nenvironments: [{path: overcloud-resource-registry.yaml}]\n"
+    client_uploads(stub, "p", {**FILES, "plan-environment.yaml": f"{environment}passwords: {{AdminPassword: kept}}\n"})
+    run(RefreshPlanAction("p"))
+    client_uploads(stub, "p", left)
+    # It asks which plans there are, and fetches the passwords, before it empties the container once more.
+    assert run(ListPlansAction()) == ["p"]
+    found = yaml.safe_load(stub.files("p")["plan-environment.yaml"])
+    assert found["passwords"]["AdminPassword"] == "kept"
+    untouched = stub.files("p")
+    run(ListPlansAction())
+    assert stub.files("p") == untouched
+
+
 def test_a_plan_is_not_refreshed_under_a_phase(stub):
     run(CreateContainerAction("p"))
     client_uploads(stub, "p", FILES)

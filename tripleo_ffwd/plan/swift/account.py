@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from tripleo_ffwd.exceptions import ConfigurationError, FfwdError, NotFound, Unavailable, WriteRefused
 from tripleo_ffwd.plan import records
+from tripleo_ffwd.plan.swift.login import Login
 
 T = TypeVar("T")
 
@@ -54,6 +55,22 @@ class SwiftAccount:
         """Make a container, or set metadata of one that is there."""
         with self._mapped(f"Container {container} can't be made"):
             self._api.put_container(container, headers=dict(headers or {}))
+
+    def remove_container(self, container: str) -> None:
+        """Remove a container that has no objects; one that is not there is fine."""
+        self._or_none(lambda: self._api.delete_container(container), f"Container {container}")
+
+    def capabilities(self) -> dict[str, Any]:
+        """Return what this Swift can do besides, as its ``/info`` says."""
+        with self._mapped("Swift does not say what it can do"):
+            return dict(self._api.get_capabilities())
+
+    @property
+    def url(self) -> str:
+        """The URL of the account; known once it has been asked for something."""
+        if not self._api.url:
+            self.containers()
+        return str(self._api.url)
 
     def listing(self, container: str, prefix: str = "") -> dict[str, str]:
         """Return the objects of a container, name → MD5; none when there is no such container.
@@ -206,6 +223,7 @@ def md5(data: bytes) -> str:
 
 def _arguments(conf: Any, security: Any, region: str | None) -> dict[str, Any]:
     from keystoneauth1 import session as ks_session
+    from keystoneauth1.exceptions import CatalogException
     from keystoneauth1.identity import v3
 
     token = getattr(security, "auth_token", None)
@@ -234,35 +252,7 @@ def _arguments(conf: Any, security: Any, region: str | None) -> dict[str, Any]:
             "OS_STORAGE_URL with OS_AUTH_TOKEN, or the usual OS_*, do it too",
         )
     session = ks_session.Session(auth=auth, verify=not insecure and (cacert or True), timeout=conf.request_timeout)
-    return common | {"session": _Login(session, url), "os_options": {"region_name": region}}
-
-
-class _Login:
-    """What swiftclient asks of a session: a token, a new one when it is refused, and where Swift is.
-
-    A plain session insists on an endpoint in the catalog, also where one is configured.
-    """
-
-    def __init__(self, session: Any, url: str) -> None:
-        self._session = session
-        self._url = url
-        self.get_token = session.get_token
-        self.invalidate = session.invalidate
-
-    def get_endpoint(self, **wanted: Any) -> str:
-        from keystoneauth1.exceptions import CatalogException
-
-        try:
-            found = self._url or self._session.get_endpoint(**wanted)
-        except CatalogException:
-            found = None
-        if not found:
-            raise ConfigurationError(
-                "The service catalog has no public endpoint of Swift",
-                where="[ffwd]",
-                remedy="Set swift_url, or correct region_name",
-            )
-        return str(found)
+    return common | {"session": Login(session, url, CatalogException), "os_options": {"region_name": region}}
 
 
 def _from_catalog(security: Any, region: str | None) -> str:
