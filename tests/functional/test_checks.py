@@ -95,6 +95,13 @@ def test_inhibitors_end_check_with_1_in_every_format(checked, openstack):
     assert "disk-space" in table.out and "node-unreachable" not in table.out
 
 
+def test_nodes_are_looked_at_with_the_variables_that_a_run_would_have(checked, openstack):
+    done = openstack(*CHECK, "--extra-vars", "ansible_port=1", "-f", "json")
+    assert [row["Where"] for row in done.data if row["Key"] == "node-unreachable"] == NODES
+    refused = openstack(*CHECK, "--extra-vars", "step=3")
+    assert refused.code == 1 and "step can't be given" in refused.err
+
+
 def test_a_waiver_needs_a_reason_and_a_day_and_is_shown(checked, openstack):
     faults.set(checked.site, NODES[0], "answer", FULL)
     assert "--waive and --until go together" in openstack(*CHECK, "--waive", "disk-space=a small image").err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from typing import Any
 from tripleo_ffwd import heat
 from tripleo_ffwd.actions import ansible_options, inputs, secrets, selection
 from tripleo_ffwd.actions.base import Caller, FfwdAction
-from tripleo_ffwd.ansible_run import launchers, modules
+from tripleo_ffwd.ansible_run import inventories, launchers, modules, validation
 from tripleo_ffwd.ansible_run.tree import Tree, load
 from tripleo_ffwd.exceptions import ConfigurationError, FfwdError, InvalidInput, Unavailable
 from tripleo_ffwd.model import PHASES, RunSpec
@@ -89,6 +90,8 @@ class BeginCheckAction(FfwdAction):
         spec = self._spec(caller, options)
         tree = load(Path(self.tree)) if self.tree else None
         targets = self._targets(caller)
+        if tree is not None:
+            _check_given(dataclasses.replace(spec, targets=tuple(targets)), tree)
         found = [*self._undercloud(caller), *self._playbooks(spec, tree)]
         key = ""
         try:
@@ -122,6 +125,7 @@ class BeginCheckAction(FfwdAction):
         conf = caller.conf
         file = options.get("ssh_key_file")
         key_env = secrets.ssh_key_env(caller, options.get("ssh_key_env"), file)
+        variables = options.get("extra_vars_file")
         return RunSpec(
             plan=self.plan,
             phase=self.phase,
@@ -135,6 +139,8 @@ class BeginCheckAction(FfwdAction):
             known_hosts_file=conf.ssh_known_hosts_file,
             host_key_checking=conf.ssh_host_key_checking,
             forks=options.get("forks") or conf.forks,
+            extra_vars=options.get("extra_vars") or {},
+            extra_vars_file=conf.ansible_extra_vars_file if variables is None else variables,
             **ansible_options.fields(conf, options.get("ansible")),
         )
 
@@ -168,6 +174,16 @@ class BeginCheckAction(FfwdAction):
         except InvalidInput as error:
             found += undercloud.modules(error.details.get("missing") or [str(error)])
         return found
+
+
+def _check_given(spec: RunSpec, tree: Tree) -> None:
+    """Refuse variables and an inventory that no run would take.
+
+    Raises:
+        InvalidInput: says why.
+    """
+    validation.check_variables(spec, tree)
+    inventories.check(spec, tree)
 
 
 class GetCheckStatusAction(FfwdAction):

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tripleo_ffwd.ansible_run import connections
 from tripleo_ffwd.ansible_run.command import clean_environment, require_ansible
 from tripleo_ffwd.ansible_run.redaction import read_settings
 from tripleo_ffwd.ansible_run.tree import Tree
@@ -31,8 +32,6 @@ TIMEOUT = 60
 KEPT = 30 * 86400
 # Hosts that an inventory may have besides the overcloud's nodes.
 OTHERS = frozenset({"undercloud", "localhost"})
-# Variables that say how a host is reached.
-WAYS = ("ansible_host", "ansible_port", "ansible_user", "ansible_connection")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Inventory:
         hosts: names of its hosts.
         groups: names of the hosts of each group, also of those below it.
         plan: name of the plan that it was made for, as TripleO's inventories say it of the undercloud; or empty.
-        ways: by host, the variables that say how it is reached.
+        ways: by host, the variables that say how it is reached, passwords among them.
         secrets: values in it that no log may show and that only Ansible finds; those of a YAML file stay there.
     """
 
@@ -167,7 +166,9 @@ def _of_listing(listed: Mapping[str, Any]) -> Inventory:
     names = [name for name in listed if name != "_meta"]
     groups = {name: tuple(sorted(_members(listed, name, ()))) for name in names}
     hosts = sorted({*hostvars, *(host for members in groups.values() for host in members)})
-    ways = {host: {name: known[name] for name in WAYS if name in known} for host, known in hostvars.items()}
+    ways = {
+        host: {name: known[name] for name in connections.VARIABLES if name in known} for host, known in hostvars.items()
+    }
     plan = plans.pop() if len(plans) == 1 else ""
     return Inventory(tuple(hosts), groups, plan, ways, tuple(values("", listed)))
 

@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ def validate(spec: RunSpec) -> None:
     pace.check(spec)
     tree = load(Path(spec.tree))
     _check_tree(spec, tree)
-    _check_variables(spec, tree)
+    check_variables(spec, tree)
     inventories.check(spec, tree)
     require_modules(spec, tree)
 
@@ -137,14 +137,23 @@ def _check_tree(spec: RunSpec, tree: Tree) -> None:
     verify(tree)
 
 
-def _check_variables(spec: RunSpec, tree: Tree) -> None:
+def check_variables(spec: RunSpec, tree: Tree) -> None:
+    """Refuse variables that a run can't be given.
+
+    Raises:
+        InvalidInput: names them, or the file that can't be read.
+    """
     _check_names(spec.extra_vars, tree, "extra_vars")
     if spec.extra_vars_file:
-        _check_names(_read_variables(spec.extra_vars_file), tree, spec.extra_vars_file)
+        _check_names(read_variables(spec.extra_vars_file), tree, spec.extra_vars_file)
 
 
-def _read_variables(path: str) -> Iterable[Any]:
-    """Return the names of the variables in a file; what can't be looked into can't be let through."""
+def read_variables(path: str) -> Mapping[str, Any]:
+    """Return the variables in a file; what can't be looked into can't be let through.
+
+    Raises:
+        InvalidInput: it can't be read, or is no mapping in plain YAML or JSON.
+    """
     try:
         text = Path(path).read_text(encoding="utf-8")
         data = None if text.startswith("$ANSIBLE_VAULT") else yaml.safe_load(text)

@@ -32,7 +32,7 @@ KEYS: Mapping[str, str] = {
     "node-unreachable": "the node answers ssh, and takes the key",
     "host-key-unknown": "the node's host key is known, and the one that it shows",
     "python-version": "the node has a Python that this Ansible can work with",
-    "sudo": "the user becomes root without a password",
+    "sudo": "the user becomes root, without a password or with the one that is given",
     "disk-space": "there is room in / and /var",
     "clock-skew": "the node's clock goes with that of the executor",
     "kernel-reboot": "the node runs its newest kernel",

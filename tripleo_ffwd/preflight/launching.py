@@ -83,9 +83,9 @@ def _make(checks: Path, request: Mapping[str, Any], spec: RunSpec, ssh_key: str)
         temp = Path(tempfile.mkdtemp(prefix=".new-", dir=checks))
         rundir.write_json(temp / REQUEST, {**request, "created": time.time()})
         rundir.write_json(temp / "spec.json", dataclasses.asdict(dataclasses.replace(spec, extra_vars={})))
-        handed = keys.handed(ssh_key, ())
-        if handed:
-            rundir.write_json(temp / "handed.json", handed)
+        for name, private in (("extra_vars.json", dict(spec.extra_vars)), ("handed.json", keys.handed(ssh_key, ()))):
+            if private:
+                rundir.write_json(temp / name, private)
         final = checks / rundir.new_run_id()
         temp.rename(final)
     except OSError as error:

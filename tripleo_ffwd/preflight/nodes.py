@@ -12,13 +12,13 @@ from typing import Any
 
 import yaml
 
-from tripleo_ffwd.ansible_run import command, inventories
+from tripleo_ffwd.ansible_run import command, connections, inventories, validation
+from tripleo_ffwd.ansible_run.connections import Way
 from tripleo_ffwd.ansible_run.tree import INVENTORY, REGENERATE
 from tripleo_ffwd.exceptions import InvalidInput
 from tripleo_ffwd.model import RunSpec
 
 OVERCLOUD = "overcloud"
-LOCAL = ("local", "ansible.builtin.local")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # No connection is kept or taken from others, nobody is asked; before ours, as ssh takes what it is given first.
 _OURS = ("ControlMaster=no", "ControlPath=none", "BatchMode=yes", "ConnectionAttempts=1")
@@ -31,14 +31,14 @@ class Node:
     Attributes:
         name, role: as in the inventory.
         control: whether it is one of the control plane.
-        user: who is logged in there; empty when ssh decides.
+        way: how it is reached, and who becomes root there how.
         command: what runs a script there that it reads.
     """
 
     name: str
     role: str
     control: bool
-    user: str
+    way: Way
     command: tuple[str, ...]
 
 
@@ -52,20 +52,22 @@ def read(tree: Path, targets: Collection[str], rolling: Collection[str], spec: R
         spec: how a run would reach them.
 
     Raises:
-        InvalidInput: the inventory can't be read.
+        InvalidInput: the inventory, or the file of the run's variables, can't be read.
     """
     path = tree / INVENTORY
     try:
         children = _load(path)["all"]["children"]
         common = {**_variables(tree / "group_vars" / f"{OVERCLOUD}.yaml"), **(children[OVERCLOUD].get("vars") or {})}
         ways = inventories.look(Path(spec.inventory_file)).ways if spec.inventory_file else {}
+        given = variables(spec)
         found = []
         for role in children[OVERCLOUD]["children"]:
             ours = {**common, **_variables(tree / "group_vars" / f"{role}.yaml"), **(children[role].get("vars") or {})}
-            for name, given in (children[role].get("hosts") or {}).items():
+            for name, here in (children[role].get("hosts") or {}).items():
                 if not targets or name in targets:
-                    known = {**ours, **(given or {}), **_variables(tree / "host_vars" / f"{name}.yaml")}
-                    found.append(_node(name, role, role not in rolling, {**known, **ways.get(name, {})}, spec))
+                    known = {**ours, **(here or {}), **_variables(tree / "host_vars" / f"{name}.yaml")}
+                    known |= {**ways.get(name, {}), **given}
+                    found.append(_node(name, role, role not in rolling, known, spec))
     except (KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
         raise InvalidInput("the inventory can't be understood", where=str(path), remedy=REGENERATE) from error
     except OSError as error:
@@ -89,21 +91,25 @@ def _variables(path: Path) -> Mapping[str, Any]:
     return {key: value for key, value in (found or {}).items() if str(key).startswith("ansible_")}
 
 
+def variables(spec: RunSpec) -> Mapping[str, Any]:
+    """Return the variables that a run is given, which go before those of inventories; a file's go before all.
+
+    Raises:
+        InvalidInput: the file can't be read.
+    """
+    return {**spec.extra_vars, **(validation.read_variables(spec.extra_vars_file) if spec.extra_vars_file else {})}
+
+
 def _node(name: str, role: str, control: bool, known: Mapping[str, Any], spec: RunSpec) -> Node:
-    if known.get("ansible_connection") in LOCAL:
-        return Node(name, role, control, pwd.getpwuid(os.geteuid()).pw_name, ("sh", "-s"))
-    user = str(known.get("ansible_user") or spec.ssh_user)
-    address = str(known.get("ansible_host") or name)
-    return Node(name, role, control, user, _ssh(address, known.get("ansible_port"), user, spec))
+    way = connections.way(name, known, spec, pwd.getpwuid(os.geteuid()).pw_name)
+    return Node(name, role, control, way, ("sh", "-s") if way.local else _ssh(way, spec))
 
 
-def _ssh(address: str, port: object, user: str, spec: RunSpec) -> tuple[str, ...]:
+def _ssh(way: Way, spec: RunSpec) -> tuple[str, ...]:
     words = ["ssh", "-T"]
     for option in (*_OURS, f"ConnectTimeout={spec.connect_timeout}"):
         words += ["-o", option]
-    words += shlex.split(command.ssh_args(spec))
-    if spec.ssh_key_file:
-        words += ["-i", spec.ssh_key_file]
-    words += ["-p", str(port)] if port else []
-    words += ["-l", user] if user else []
-    return (*words, "--", address, "sh -s")
+    words += shlex.split(command.ssh_args(spec)) if way.ssh_args is None else way.ssh_args
+    for option, value in (("-i", way.key_file), ("-p", way.port), ("-l", way.user)):
+        words += [option, value] if value else []
+    return (*words, *way.more_args, "--", way.address, "sh -s")

@@ -25,7 +25,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tripleo_ffwd.ansible_run import command, keys, process_tree, rundir
+from tripleo_ffwd.ansible_run import command, inventories, keys, process_tree, redaction, rundir
+from tripleo_ffwd.ansible_run.connections import Way
 from tripleo_ffwd.ansible_run.process_tree import Process
 from tripleo_ffwd.ansible_run.rundir import SOCKETS_PREFIX, RunDir
 from tripleo_ffwd.ansible_run.supervisor import become_supervisor, claim, daemonise
@@ -36,12 +37,11 @@ from tripleo_ffwd.preflight import backup, custom, judging, launching, nodes, sc
 from tripleo_ffwd.preflight.asking import Answer, Job, ask_all
 from tripleo_ffwd.preflight.findings import ERROR, Finding, not_made, of_error
 from tripleo_ffwd.preflight.judging import Limits
+from tripleo_ffwd.redaction import Redactor
 
 LOG = logging.getLogger("tripleo_ffwd.preflight")
 
 BACKUP = "backup"
-# Of other ways to become root nothing is known.
-SUDO = ("", "sudo", "ansible.builtin.sudo")
 VERSION_SECONDS = 15
 
 
@@ -60,6 +60,7 @@ class Look:
             raise RuntimeError("what is to be looked at can't be read")
         self._spec = spec
         self._known: list[Process] = []
+        self._redact = Redactor()
         self._deadline = time.monotonic() + float(self._request["seconds"])
 
     def take(self) -> dict[str, Any]:
@@ -73,6 +74,7 @@ class Look:
         found: list[Finding] = []
         seen: list[str] = []
         try:
+            self._redact = Redactor(_secrets(self._spec))
             spec, environment = self._with_key(Path(directory))
             targets = self._targets(spec)
             seen = [node.name for node in targets]
@@ -81,7 +83,7 @@ class Look:
             found.append(dataclasses.replace(of_error("nodes-not-checked", error), made=False))
         finally:
             process_tree.end_all(self._run.run_id, supervisor=os.getpid(), known=self._known)
-        told = [dataclasses.asdict(finding) for finding in found]
+        told = [self._redact.within(dataclasses.asdict(finding)) for finding in found]
         return {"findings": told, "nodes": seen, "seconds": round(time.monotonic() - began, 2)}
 
     def _with_key(self, directory: Path) -> tuple[RunSpec, dict[str, str]]:
@@ -105,18 +107,24 @@ class Look:
         limits = Limits(**{**asked["limits"], "begun": frozenset(asked["limits"]["begun"]), "ansible": _ansible()})
         seconds = float(asked["node_seconds"])
         by_name = {node.name: node for node in targets}
-        jobs = [Job(node.name, node.command, self._script(spec, node.user), seconds) for node in targets]
+        jobs = []
+        for node in targets:
+            if node.way.unknown:
+                yield not_made("nodes-not-checked", node.way.unknown, node.name)
+            else:
+                jobs.append(Job(node.name, node.command, self._script(spec, node.way), seconds))
         for job, answer in ask_all(jobs, int(asked["parallel"]), environment, self._deadline):
             yield from judging.judge(by_name[job.name], answer, limits)
         if not targets:
             yield not_made("nodes-not-checked", "there are no nodes to look at")
         yield from self._added(spec, environment, targets)
 
-    def _script(self, spec: RunSpec, user: str) -> str:
-        """Return what a node is asked where `user` is logged in; like Ansible, nobody becomes who they are."""
+    def _script(self, spec: RunSpec, way: Way) -> str:
+        """Return what a node is asked that is reached in some way."""
         return script.text(
-            become=spec.become and user != (spec.become_user or "root") and spec.become_method in SUDO,
-            python=self._request["python"],
+            become=way.become,
+            password=way.password,
+            python=self._request["python"] if way.python is None else way.python,
             releases=self._request["releases"],
             repositories=self._request["repositories"],
             guests=self._request["guests"],
@@ -134,10 +142,11 @@ class Look:
             "FFWD_PHASE": asked["phase"],
             "FFWD_NODES": ",".join(node.name for node in targets),
             "FFWD_INVENTORY": str(tree / INVENTORY),
+            **({"FFWD_INVENTORY_GIVEN": spec.inventory_file} if spec.inventory_file else {}),
         }
         limit = self._run.private / "limit"
         limit.write_text("\n".join([*(node.name for node in targets), "localhost", "undercloud"]), encoding="utf-8")
-        words = ["ansible-playbook", "-i", str(tree / INVENTORY), "--limit", f"@{limit}", "--forks", str(spec.forks)]
+        words = ["ansible-playbook", *self._given(tree, spec), "--limit", f"@{limit}", "--forks", str(spec.forks)]
         jobs, found = custom.jobs(asked["custom"]["directory"], self._left(asked["custom"]["seconds"]), told, words)
         yield from found
         control = str((rundir.read_json(self._run.sockets) or {}).get("directory"))
@@ -147,6 +156,15 @@ class Look:
             jobs.append(Job(BACKUP, tuple(words), seconds=self._left(asked["node_seconds"])))
         for job, answer in ask_all(jobs, os.cpu_count() or 2, environment, self._deadline):
             yield from self._judged(job, answer)
+
+    def _given(self, tree: Path, spec: RunSpec) -> list[str]:
+        """Return the options that name inventories and variables, as runs have them."""
+        words = ["-i", str(tree / INVENTORY)]
+        words += ["-i", spec.inventory_file] if spec.inventory_file else []
+        files = [str(self._run.extra_vars)] if spec.extra_vars else []
+        for path in (*files, *filter(None, (spec.extra_vars_file,))):
+            words += ["-e", f"@{path}"]
+        return words
 
     def _as_playbook(self, job: Job, spec: RunSpec, environment: Mapping[str, str], control: str) -> Job:
         """Return the job of a playbook with all that Ansible needs."""
@@ -171,6 +189,11 @@ class Look:
     def _left(self, seconds: float) -> float:
         """Return so many seconds, or those that are left of all."""
         return max(min(float(seconds), self._deadline - time.monotonic()), 1.0)
+
+
+def _secrets(spec: RunSpec) -> list[str]:
+    """Return what nobody may be told of what the look was given."""
+    return redaction.secrets(spec.extra_vars, spec.extra_vars_file, more=inventories.secrets(spec.inventory_file))
 
 
 def _ansible() -> str:

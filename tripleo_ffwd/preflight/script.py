@@ -29,6 +29,16 @@ LONGEST = 300
 _SCRIPT = r"""
 say() { printf 'ffwd %s %s\n' "$1" "$2"; }
 tell() { say "$1" "$(printf %s "$2" | tr -c '[:print:]' ' ' | cut -c1-300)"; }
+# What gets a password may not ask for one: what is read before the line `ffwd begin` is passed over.
+as_root() {
+  if [ "$root" = password ]; then
+    { printf '%s\n' "$ffwd_password"; echo "ffwd begin"; cat; } | sudo -k -S -p '' sh -c '
+      while read -r line && [ "$line" != "ffwd begin" ]; do :; done
+      exec "$@"' sh "$@"
+  else
+    $root "$@"
+  fi
+}
 cluster() {
   command -v crm_mon >/dev/null 2>&1 || { say pacemaker none; return; }
   if [ -z "$root" ] && [ "$(id -u)" != 0 ]; then
@@ -36,13 +46,13 @@ cluster() {
     tell unasked "pacemaker only root can ask for it"
     return
   fi
-  told=$($root crm_mon -1 -r 2>&1)
+  told=$(as_root crm_mon -1 -r 2>&1)
   case $? in
   0) ;;
   127) say pacemaker none; return ;;
   *)
     # The program is in the images of all roles, also of those that never had a cluster.
-    if $root systemctl is-enabled pacemaker >/dev/null 2>&1; then
+    if as_root systemctl is-enabled pacemaker >/dev/null 2>&1; then
       tell pacemaker "stopped $told"
     else
       say pacemaker none
@@ -69,7 +79,7 @@ interpreter() {
 }
 repositories() {
   for release in $ffwd_releases; do
-    told=$(printf %s "$ffwd_repositories" | base64 -d | $root env FFWD_RELEASE="$release" sh -s "$release" 2>&1)
+    told=$(printf %s "$ffwd_repositories" | base64 -d | as_root env FFWD_RELEASE="$release" sh -s "$release" 2>&1)
     tell repositories "$release $? $(printf '%s\n' "$told" | tail -n 1)"
   done
 }
@@ -99,6 +109,9 @@ main() {
   elif told=$(sudo -n true 2>&1); then
     say sudo ok
     root="sudo -n"
+  elif [ -n "$ffwd_password" ] && told=$(printf '%s\n' "$ffwd_password" | sudo -k -S -p '' true 2>&1); then
+    say sudo ok
+    root=password
   elif [ -n "$ffwd_terminal" ] && printf %s "$told" | grep -q tty; then
     say sudo ok
     say unasked "sudo it wants a terminal, which Ansible gives it without pipelining"
@@ -173,6 +186,7 @@ class Parsed:
 def text(
     *,
     become: bool,
+    password: str = "",
     python: str = "",
     releases: Sequence[str] = (),
     repositories: str = "",
@@ -183,6 +197,7 @@ def text(
 
     Args:
         become: whether the phase becomes root by sudo.
+        password: what sudo is told when it asks; empty for nothing.
         terminal: whether Ansible gives sudo a terminal, which we don't.
         python: the interpreter that Ansible is told to use; empty when it looks for one.
         releases: of the phase, for the operator's own look at repositories.
@@ -191,6 +206,7 @@ def text(
     """
     variables = {
         "ffwd_become": "1" if become else "",
+        "ffwd_password": password,
         "ffwd_terminal": "1" if terminal else "",
         "ffwd_pythons": python or " ".join(PYTHONS),
         "ffwd_disks": DISKS,

@@ -40,7 +40,8 @@ def test_secrets_and_ways_are_found_in_any_form(tmp_path):
     text = f"[Controller]\nctl-0 ansible_host=192.0.2.1 ansible_port=2222 ansible_become_pass={PLANTED}\n"
     path = inventories.store(tmp_path, text)
     assert PLANTED in inventories.secrets(str(path))
-    assert inventories.look(path).ways["ctl-0"] == {"ansible_host": "192.0.2.1", "ansible_port": 2222}
+    reached = {"ansible_host": "192.0.2.1", "ansible_port": 2222, "ansible_become_pass": PLANTED}
+    assert inventories.look(path).ways["ctl-0"] == reached
 
 
 def test_what_is_no_inventory_is_refused_and_not_quoted(tmp_path):

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tripleo_ffwd.ansible_run.connections import Way
 from tripleo_ffwd.embedded import node_files
 from tripleo_ffwd.embedded.site import NODE_NAMES, Site, open_site
 from tripleo_ffwd.preflight import judging, script
@@ -72,7 +73,7 @@ def look(site) -> Callable[..., list[Finding]]:
         done = subprocess.run(["sh", "-s"], input=text, env=env, cwd=root, text=True, capture_output=True, check=False)
         assert done.stderr == ""
         role = "Compute" if "compute" in name else "Controller"
-        node = Node(name, role, role == "Controller", "heat-admin", ("sh", "-s"))
+        node = Node(name, role, role == "Controller", Way(True, name), ("sh", "-s"))
         return judging.judge(node, Answer(done.returncode, done.stdout, done.stderr, began, time.time()), limits)
 
     return at
@@ -183,6 +184,36 @@ def test_sudo_that_wants_a_password_is_an_error(look, faulty):
     assert look(text=asking(become=False)) == [], "when nobody becomes root"
 
 
+PASSWORD = 'kept $(away) "back'
+# As sudo does with -S, it reads a line and no more.
+ASKING_SUDO = """
+[ "$1" != -n ] || { echo "sudo: a password is required" >&2; exit 1; }
+[ "$1$2$3$4" = "-k-S-p" ] || exit 9
+shift 4
+IFS= read -r given
+[ "$given" = '%s' ] || { echo "sudo: 1 incorrect password attempt" >&2; exit 1; }
+exec "$@"
+"""
+# For these it never asks, and what stands there for it is not read.
+TRUSTING_SUDO = '[ "$1" != -n ] || exit 1\nshift 4\nexec "$@"'
+
+
+def test_sudo_is_given_a_password(look, faulty):
+    faulty(tools={"sudo": ASKING_SUDO % PASSWORD}, answer=r"crm_mon=Online: [ a ]\nOFFLINE: [ c ]")
+    asked = '[ "$1" = ocata ] || { echo "no answer for $FFWD_RELEASE"; exit 3; }'
+    found = look(text=asking(password=PASSWORD, releases=["ocata", "pike"], repositories=asked))
+    assert keys(found) == ["repositories", "pacemaker"], "what only root can ask for is asked"
+    assert found[0].what == "the repositories of pike are not as they should be: no answer for pike"
+    (wrong,) = [one for one in look(text=asking(password="another")) if one.key == "sudo"]
+    assert wrong.what == "the user can't become root: sudo: 1 incorrect password attempt"
+
+
+def test_nobody_else_is_given_the_password(look, faulty):
+    faulty(tools={"sudo": TRUSTING_SUDO})
+    (finding,) = look(text=asking(password=PASSWORD, releases=["pike"], repositories="exit 3"))
+    assert finding.what == "the repositories of pike are not as they should be: exit code 3"
+
+
 @pytest.mark.parametrize(
     ("version", "ansible", "told"),
     [
@@ -223,7 +254,7 @@ def test_the_operators_look_at_repositories_is_made_for_each_release(look):
 
 
 def judged(answer: Answer) -> list[Finding]:
-    return judging.judge(Node("n", "Controller", True, "", ()), answer, LIMITS)
+    return judging.judge(Node("n", "Controller", True, Way(False, "n"), ()), answer, LIMITS)
 
 
 @pytest.mark.parametrize(

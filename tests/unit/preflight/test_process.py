@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
 import signal
@@ -13,7 +14,7 @@ import pytest
 import yaml
 from support import processes_naming, until
 
-from tripleo_ffwd.ansible_run import process_tree
+from tripleo_ffwd.ansible_run import inventories, process_tree
 from tripleo_ffwd.model import RunSpec
 from tripleo_ffwd.preflight import launching, nodes
 from tripleo_ffwd.preflight.findings import Finding
@@ -43,7 +44,12 @@ def begin(tmp_path, tree):
     """Begins looks; when the test ends nothing of any is alive."""
     begun: list[Path] = []
 
-    def start(targets: tuple[str, ...] = ("ctl-0", "ctl-1"), key: str = "", **request: Any) -> Path:
+    def start(
+        targets: tuple[str, ...] = ("ctl-0", "ctl-1"),
+        key: str = "",
+        given: dict[str, Any] | None = None,
+        **request: Any,
+    ) -> Path:
         limits = Limits(phase="run", ansible="", disk=0, skew=60, seconds=request.get("node_seconds", 10))
         asked = {
             "plan": "p",
@@ -66,7 +72,7 @@ def begin(tmp_path, tree):
             "backup": {"command": "", "hours": 24},
             **request,
         }
-        spec = RunSpec("p", "run", "", str(tree), "", become=False)
+        spec = RunSpec("p", "run", "", str(tree), "", **{"become": False, **(given or {})})
         begun.append(launching.begin(tmp_path / "checks", asked, spec, key, look=True))
         return begun[-1]
 
@@ -225,6 +231,65 @@ def test_nodes_are_reached_as_runs_reach_them(tree, tmp_path):
     masters = [word for word in told if word.startswith("Control")]
     assert masters[0] == "ControlMaster=no", "ssh takes the first: no connection is kept"
     assert f'UserKnownHostsFile="{tree}/known_hosts"' in told
+
+
+def test_variables_of_the_run_go_before_those_of_the_inventory(tree, tmp_path):
+    given = {"ansible_user": "stack", "ansible_port": 2222, "ansible_ssh_private_key_file": "/given/key"}
+    more = tmp_path / "more.yaml"
+    more.write_text("{ansible_become_password: kept, ansible_port: 2022, ansible_ssh_common_args: '-o Foo=\"a b\"'}")
+    spec = RunSpec("p", "run", "", str(tree), "", become=True, extra_vars=given, extra_vars_file=str(more))
+    remote, local = nodes.read(tree, ("ctl-0", "cmp-0"), ("Compute",), spec)
+    words = ("-i", "/given/key", "-p", "2022", "-l", "stack", "-o", "Foo=a b", "--", "127.0.0.9", "sh -s")
+    assert remote.command[-11:] == words, "the file's come last, as on Ansible's command line"
+    assert (remote.way.password, remote.way.become) == ("kept", True)
+    assert local.command == ("sh", "-s") and local.way.python == sys.executable
+    root = dataclasses.replace(spec, extra_vars={"ansible_ssh_user": "root", "ansible_python_interpreter": "auto"})
+    (remote,) = nodes.read(tree, ("cmp-0",), (), root)
+    assert (remote.way.become, remote.way.python) == (False, "")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "why"),
+    [
+        ("ansible_user", "{{ somebody }}", "only Ansible can work out ansible_user"),
+        ("ansible_ssh_pass", "kept-away", "it is logged in there with a password, and a look takes keys alone"),
+        ("ansible_ssh_extra_args", "-o 'a", "options of ssh can't be split into words: No closing quotation"),
+    ],
+)
+def test_how_a_node_is_reached_may_be_more_than_a_look_knows(begin, variable, value, why):
+    (finding,) = found(looked(begin(("cmp-0",), given={"extra_vars": {variable: value}})), "nodes-not-checked")
+    assert (finding.where, finding.severity, finding.made) == ("cmp-0", "warning", False)
+    assert finding.what == f"the check could not be made: {why}"
+
+
+def test_checks_of_ones_own_have_what_a_run_is_given_and_no_secret_of_it_is_told(begin, tmp_path):
+    checks = tmp_path / "own"
+    checks.mkdir()
+    executable(checks / "inventory.sh", """echo '{"what": "'$(grep -c heat-admin $FFWD_INVENTORY_GIVEN)'"}'""")
+    shown = "{{ ansible_user }} {{ rack }} {{ site_password }} {{ fruit }}"
+    task = {"name": "Where", "fail": {"msg": shown}}
+    (checks / "play.yaml").write_text(yaml.safe_dump([{"hosts": "ctl-1", "gather_facts": False, "tasks": [task]}]))
+    theirs = {"Controller": {"hosts": {"ctl-1": {"rack": 7}}, "vars": {"ansible_ssh_user": "heat-admin"}}}
+    file = inventories.store(tmp_path, yaml.safe_dump(theirs))
+    more = tmp_path / "more.yaml"
+    more.write_text("fruit: pear\n")
+    variables = {"site_password": "planted-5b1c", "ansible_user": "stack"}
+    given = {"extra_vars": variables, "extra_vars_file": str(more), "inventory_file": str(file)}
+    directory = begin(given=given, seconds=150, custom={"directory": str(checks), "seconds": 120})
+    result = looked(directory, 180)
+    assert {(one.key, one.what) for one in found(result, "custom:")} == {
+        ("custom:inventory", "1"),
+        ("custom:play", "Where: stack 7 ****** pear"),
+    }
+    assert not [path for path in directory.rglob("*") if path.is_file() and "planted-5b1c" in path.read_text()]
+
+
+def test_what_a_client_calls_the_user_is_whom_ansible_takes(tree, tmp_path):
+    theirs = {"Compute": {"hosts": {"cmp-0": {"ansible_ssh_port": 22}}, "vars": {"ansible_ssh_user": "heat-admin"}}}
+    file = inventories.store(tmp_path, yaml.safe_dump(theirs))
+    spec = RunSpec("p", "run", "", str(tree), "", ssh_user="stack", inventory_file=str(file))
+    (node,) = nodes.read(tree, ("cmp-0",), (), spec)
+    assert (node.way.user, node.way.port, node.way.address) == ("heat-admin", "22", "127.0.0.9")
 
 
 def test_an_inventory_that_is_none_is_told(tree, begin):

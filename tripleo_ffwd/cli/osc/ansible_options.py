@@ -28,18 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume", action="store_true", help="Go on where the last run of the same playbook and nodes stopped"
     )
-    parser.add_argument(
-        "--extra-vars",
-        metavar="<key=value or JSON>",
-        action="append",
-        default=[],
-        help="Variables for Ansible; can be given more than once. Mistral keeps them: put secrets into a file",
-    )
-    parser.add_argument(
-        "--extra-vars-file",
-        metavar="<file>",
-        help="File of variables for Ansible, a path on Mistral's executor",
-    )
+    add_extra_vars(parser)
     parser.add_argument(
         "--run-timeout",
         metavar="<seconds>",
@@ -49,12 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--forks", metavar="<count>", type=int, help="How many nodes Ansible works on at once (default: [ffwd] forks)"
     )
-    parser.add_argument(
-        "--ansible",
-        metavar="<key=value>[,<key=value>…]",
-        default="",
-        help="What is rarely needed of Ansible, by the names of the options in [ffwd] without ansible_, or as JSON",
-    )
+    add_ansible(parser)
     waiving.add_options(parser)
     waiving.add_no_checks(parser)
     add_dry_run(parser, "Run Ansible in check mode; change and record nothing")
@@ -72,6 +56,32 @@ def add_ssh_key(parser: argparse.ArgumentParser) -> None:
         "--ssh-key-env",
         metavar="<name>",
         help="Mistral environment with the private key, in place of a file (default: [ffwd] ssh_key_env there)",
+    )
+
+
+def add_extra_vars(parser: argparse.ArgumentParser) -> None:
+    """Add the options for variables."""
+    parser.add_argument(
+        "--extra-vars",
+        metavar="<key=value or JSON>",
+        action="append",
+        default=[],
+        help="Variables for Ansible; can be given more than once. Mistral keeps them: put secrets into a file",
+    )
+    parser.add_argument(
+        "--extra-vars-file",
+        metavar="<file>",
+        help="File of variables for Ansible, a path on Mistral's executor",
+    )
+
+
+def add_ansible(parser: argparse.ArgumentParser) -> None:
+    """Add ``--ansible``."""
+    parser.add_argument(
+        "--ansible",
+        metavar="<key=value>[,<key=value>…]",
+        default="",
+        help="What is rarely needed of Ansible, by the names of the options in [ffwd] without ansible_, or as JSON",
     )
 
 

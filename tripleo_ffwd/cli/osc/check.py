@@ -40,6 +40,8 @@ class Check(FfwdCommand, command.Lister):  # type: ignore[misc]
         selection.add_argument("--roles", metavar="<role>[,<role>…]", help="Look at the nodes of these roles only")
         ansible_options.add_ssh_user(parser, "--ssh-user")
         ansible_options.add_ssh_key(parser)
+        ansible_options.add_extra_vars(parser)
+        ansible_options.add_ansible(parser)
         waiving.add_options(parser)
         return parser
 
@@ -49,9 +51,11 @@ class Check(FfwdCommand, command.Lister):  # type: ignore[misc]
         arguments: dict[str, Any] = {"plan": plan, "phase": parsed_args.phase, **waiving.arguments(parsed_args)}
         if parsed_args.plan:
             arguments["stack"] = parsed_args.stack
-        for name in ("ssh_user", "ssh_key_file", "ssh_key_env"):
-            if getattr(parsed_args, name):
-                arguments[name] = getattr(parsed_args, name)
+        reached = {name: getattr(parsed_args, name) for name in ("ssh_user", "ssh_key_file", "ssh_key_env")}
+        reached["extra_vars"] = ansible_options.extra_vars(parsed_args.extra_vars)
+        reached["extra_vars_file"] = parsed_args.extra_vars_file
+        reached["ansible"] = ansible_options.settings("--ansible", parsed_args.ansible)
+        arguments |= {name: value for name, value in reached.items() if value}
         for name in ("nodes", "roles"):
             if getattr(parsed_args, name) is not None:
                 arguments[name] = names_in(getattr(parsed_args, name), f"--{name}")

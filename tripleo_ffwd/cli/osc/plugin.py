@@ -62,16 +62,27 @@ def make_client(instance: Any) -> Mistral:
     tls = {"cacert": instance.cacert, "insecure": not instance.verify}
     if without_keystone(instance):
         return Mistral.asked_with(url, tls, REQUEST_SECONDS)
+    url = url or _in_catalog(instance)
     if not url:
-        region = instance.region_name
-        url = instance.get_endpoint_for_service_type(SERVICE_TYPE, region_name=region, interface=instance.interface)
-    if not url:
+        region = f" in region {instance.region_name}" if instance.region_name else ""
         raise ConfigurationError(
-            "No Mistral is known: the service catalog has no workflowv2",
+            f"No Mistral is known: the service catalog has no {SERVICE_TYPE}{region}",
             remedy="Give --os-mistral-url, or --os-auth-type none with --os-endpoint",
         )
     instance.session.timeout = instance.session.timeout or REQUEST_SECONDS
     return Mistral(str(url).rstrip("/"), session=instance.session, tls=tls)
+
+
+def _in_catalog(instance: Any) -> str:
+    """Return Mistral's endpoint in the service catalog; empty when there is none."""
+    place = {"region_name": instance.region_name, "interface": instance.interface}
+    try:
+        return str(instance.get_endpoint_for_service_type(SERVICE_TYPE, **place) or "")
+    except Exception as error:
+        # Of keystoneauth, which only heat may import.
+        if type(error).__name__ == "EndpointNotFound":
+            return ""
+        raise
 
 
 def mistral_url(instance: Any) -> str:
