@@ -77,7 +77,8 @@ endif
 test-faults-heat: $(VENV)/.installed
 	FFWD_TEST_FAULTS=all $(BIN)/python -m pytest tests/functional/test_heat_faults.py tests/functional/test_heat_updates.py --durations=10 $(PYTEST_ARGS)
 
-# Whose credentials Heat is asked with, on a real keystone: a target of its own, it installs one.
+# Whose credentials Heat is asked with, and all phases by the commands with tokens that live for a minute, on a real
+# keystone: a target of its own, it installs one and takes a quarter of an hour.
 test-keystone: $(VENV)/.installed $(KEYSTONE)/.installed
 	FFWD_TEST_KEYSTONE=$(CURDIR)/$(KEYSTONE)/bin $(BIN)/python -m pytest tests/keystone $(PYTEST_ARGS)
 

@@ -77,11 +77,11 @@ class Cloud:
         return set(began) - around == set(sequence) and times == sorted(set(times))
 
 
-def set_up(site: Site, sections: Mapping[str, Mapping[str, object]]) -> None:
-    """Give the site's Mistral more configuration, which holds from its next start on."""
+def set_up(site: Site, sections: Mapping[str, Mapping[str, object]], *, heat: bool = False) -> None:
+    """Give the site's Mistral, or its Heat, more configuration, which holds from its next start on."""
     parser = configparser.RawConfigParser()
     parser.read_dict({name: {key: str(value) for key, value in options.items()} for name, options in sections.items()})
-    directory = site.mistral / "conf.d"
+    directory = (site.heat if heat else site.mistral) / "conf.d"
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (directory / "test.conf").open("w") as stream:
         parser.write(stream)

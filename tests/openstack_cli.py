@@ -150,9 +150,9 @@ class Terminal:
         """Press Ctrl-C."""
         self._child.sendintr()
 
-    def ends(self) -> int:
+    def ends(self, seconds: float = 120) -> int:
         """Wait for the end; return the exit code."""
-        self._child.expect(pexpect.EOF)
+        self._child.expect(pexpect.EOF, timeout=seconds)
         self._seen += self._child.before or ""
         self._child.close()
         assert self._child.exitstatus is not None, f"ended by signal {self._child.signalstatus}"

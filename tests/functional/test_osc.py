@@ -112,6 +112,8 @@ def test_a_run_on_a_terminal_is_cancelled_after_ctrl_c_and_a_second_one_is_refus
     refused = openstack(*FFWD, "run", *QUICK, "--yes")
     assert refused.code == 1
     assert "in phase run since" in refused.err and run.owner in refused.err
+    again = openstack(*FFWD, "resume", *ABOUT)
+    assert again.code == 1 and f"Phase run of plan {STACK} is under way" in again.err
     told = openstack(*FFWD, "status", *ABOUT, "-f", "json").data
     assert (told["phase"]["name"], told["phase"]["execution"]) == ("run", run.owner)
     assert told["last_run"][0]["running"][0]["task"] == "Stop the conductor"

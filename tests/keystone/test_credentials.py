@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import socket
-import subprocess
+from pathlib import Path
 
+import loopback_services
 import pytest
 import requests
 import swift_stub
+from loopback_services import PASSWORD, REGION
 from mistral_lib.actions import context
 from oslo_config import cfg
 from support import until
@@ -22,65 +23,21 @@ from tripleo_ffwd.plan.swift import account as swift_account
 
 KEYSTONE = os.environ.get("FFWD_TEST_KEYSTONE", "")
 TOKEN_SECONDS = 5
-PASSWORD = "planted-7c2e"
 
 pytestmark = pytest.mark.skipif(not KEYSTONE, reason="needs a keystone: make test-keystone")
 
-SETTINGS = """
-[DEFAULT]
-log_file = {root}/keystone.log
-[database]
-connection = sqlite:///{root}/keystone.sqlite
-[fernet_tokens]
-key_repository = {root}/fernet
-[fernet_receipts]
-key_repository = {root}/receipts
-[credential]
-key_repository = {root}/credentials
-[identity]
-password_hash_rounds = 4
-[token]
-expiration = {seconds}
-"""
 
-SERVER = """
-import os, sys
-os.environ["OS_KEYSTONE_CONFIG_DIR"], port = sys.argv[1:3]
-os.environ["OS_KEYSTONE_CONFIG_FILES"] = "keystone.conf"
-sys.argv = ["keystone"]  # keystone reads it
-from keystone.server import wsgi
-import waitress
-waitress.serve(wsgi.initialize_public_application(), listen="127.0.0.1:" + port, threads=4)
-"""
+@pytest.fixture(scope="module")
+def services(tmp_path_factory):
+    """A keystone with the user admin."""
+    with loopback_services.keystone_alone(tmp_path_factory.mktemp("keystone"), Path(KEYSTONE), TOKEN_SECONDS) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
-def keystone(tmp_path_factory):
-    """The URL of a keystone with the user admin."""
-    root = tmp_path_factory.mktemp("keystone")
-    for name in ("fernet", "receipts", "credentials"):
-        (root / name).mkdir(mode=0o700)
-    (root / "keystone.conf").write_text(SETTINGS.format(root=root, seconds=TOKEN_SECONDS))
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/v3"
-    manage = [f"{KEYSTONE}/keystone-manage", "--config-file", str(root / "keystone.conf")]
-    owner = ["--keystone-user", str(os.getuid()), "--keystone-group", str(os.getgid())]
-    for arguments in (
-        ["db_sync"],
-        ["fernet_setup", *owner],
-        ["receipt_setup", *owner],
-        ["credential_setup", *owner],
-        ["bootstrap", "--bootstrap-password", PASSWORD, "--bootstrap-public-url", url, "--bootstrap-region-id", "one"],
-    ):
-        subprocess.run([*manage, *arguments], check=True, capture_output=True)
-    with (root / "out").open("wb") as log:
-        server = subprocess.Popen([f"{KEYSTONE}/python", "-c", SERVER, str(root), str(port)], stdout=log, stderr=log)
-    try:
-        until("keystone answers", lambda: server.poll() is None and _answers(url), 60)
-        yield url
-    finally:
-        server.kill()
-        server.wait()
+def keystone(services) -> str:
+    """Its URL."""
+    return services.keystone_url
 
 
 @pytest.fixture(scope="module")
@@ -95,19 +52,6 @@ def stack(tmp_path_factory):
         yield url
     finally:
         undercloud.stop(site)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _answers(url: str) -> bool:
-    try:
-        return requests.get(url, timeout=5).ok
-    except requests.ConnectionError:
-        return False
 
 
 def options(**values: str) -> cfg.GroupAttr:
@@ -135,16 +79,11 @@ def sign_in(keystone: str) -> requests.Response:
     return response
 
 
-def expired(keystone: str, token: str) -> bool:
-    headers = {"X-Auth-Token": sign_in(keystone).headers["X-Subject-Token"], "X-Subject-Token": token}
-    return requests.get(f"{keystone}/auth/tokens", headers=headers, timeout=30).status_code == 404
-
-
-def test_service_credentials_outlive_a_token(keystone, stack):
+def test_service_credentials_outlive_a_token(services, keystone, stack):
     client = heat.connect(options(heat_url=stack, **credentials(keystone)))
     assert heat.get_status(client, "overcloud").complete
-    token = sign_in(keystone).headers["X-Subject-Token"]
-    until("a token of that moment has expired", lambda: expired(keystone, token), 60)
+    token = services.token()
+    until("a token of that moment has expired", lambda: services.expired(token), 60)
     assert heat.get_status(client, "overcloud").complete
 
 
@@ -158,14 +97,14 @@ def test_wrong_service_credentials_are_named_without_the_password(keystone, stac
 def test_the_caller_s_token_and_catalog_serve_without_service_credentials(keystone, stack):
     response = sign_in(keystone)
     token = response.json()["token"]
-    endpoints = [{"url": stack, "interface": "public", "region": "one", "region_id": "one", "id": "e"}]
+    endpoints = [{"url": stack, "interface": "public", "region": REGION, "region_id": REGION, "id": "e"}]
     catalog = [*token["catalog"], {"type": "orchestration", "name": "heat", "id": "s", "endpoints": endpoints}]
     security = context.SecurityContext(
         auth_uri=keystone,
         auth_token=response.headers["X-Subject-Token"],
         project_id=token["project"]["id"],
         user_name="admin",
-        region_name="one",
+        region_name=REGION,
         service_catalog=json.dumps({"catalog": catalog}),
     )
     assert heat.get_status(heat.connect(options(), security), "overcloud").complete

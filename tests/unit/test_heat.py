@@ -92,3 +92,19 @@ def test_a_file_outside_the_plan_is_refused(tmp_path):
     (tmp_path / "plan/overcloud.yaml").write_text(template)
     with pytest.raises(InvalidTemplates, match=r"outside\.sh, which is not in the plan"):
         heat.build_bundle(tmp_path / "plan/overcloud.yaml", [])
+
+
+@pytest.mark.parametrize(
+    ("values", "who"),
+    [
+        ({"heat_url": "http://127.0.0.1:9/v1/p"}, "http://127.0.0.1:9"),
+        ({"heat_url": "http://127.0.0.1:8/v1/p", "auth_url": "http://127.0.0.1:9/v3"}, "http://127.0.0.1:9"),
+    ],
+    ids=["heat", "keystone"],
+)
+def test_who_does_not_answer_is_named_in_few_words(values, who):
+    names = ("auth_username", "auth_password", "auth_project_name")
+    client = heat.connect(section(**values, **dict.fromkeys(names, "admin")))
+    with pytest.raises(Unavailable) as caught:
+        heat.get_status(client, "overcloud")
+    assert caught.value.what == f"Stack overcloud can't be read: no answer from {who}: Connection refused"

@@ -75,7 +75,8 @@ def _journey(site: Site, console: Console) -> list[str]:
     for leg in journey.legs(site):
         openstack.run(*leg.words)
     openstack.run("overcloud", "ffwd-upgrade", "status")
-    openstack.run("overcloud", "ffwd-upgrade", "report", "--output", str(site.root / "report.html"))
+    page = site.root / "report.html"
+    openstack.run("overcloud", "ffwd-upgrade", "report", "--output", str(page))
     findings = [*overcloud.check_final_state(site), *overcloud.check_journal(site)]
     _show_nodes(site, console, "The nodes after")
     for finding in findings:
@@ -84,6 +85,7 @@ def _journey(site: Site, console: Console) -> list[str]:
         console.print(
             f"All nodes are at queens; every task ran once, in order, where it should. {time.monotonic() - began:.0f} s"
         )
+    console.print(f"Report, for a browser: {page}", soft_wrap=True)
     console.print(f"Playbooks: {undercloud.work_dir / 'trees'}", soft_wrap=True)
     console.print(f"Runs and their logs: {undercloud.work_dir / 'runs'}", soft_wrap=True)
     return findings

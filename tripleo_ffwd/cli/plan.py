@@ -90,7 +90,7 @@ def _number(text: str) -> int:
 
 def import_plan(args: argparse.Namespace) -> int:
     """Make a version; print which."""
-    store = _store(args)
+    store = store_of(args)
     with lock.free(store.backend, args.plan):
         before = store.current_number(args.plan)
         made = store.create_version(
@@ -105,7 +105,7 @@ def import_plan(args: argparse.Namespace) -> int:
 
 def list_plans(args: argparse.Namespace) -> int:
     """Print the plans, or the versions of one."""
-    store = _store(args)
+    store = store_of(args)
     if args.plan is not None:
         current = store.current_number(args.plan)
         versions = store.versions(args.plan)
@@ -127,7 +127,7 @@ def list_plans(args: argparse.Namespace) -> int:
 
 def show(args: argparse.Namespace) -> int:
     """Print one version."""
-    store = _store(args)
+    store = store_of(args)
     version = _version(store, args.plan, args.number)
     current = version.number == store.current_number(args.plan)
     foreign = store.foreign(args.plan) if current else ()
@@ -145,7 +145,7 @@ def show(args: argparse.Namespace) -> int:
 
 def compare(args: argparse.Namespace) -> int:
     """Print what is different between two versions."""
-    store = _store(args)
+    store = store_of(args)
     new = _version(store, args.plan, args.new)
     old = _before(store, new) if args.old is None else store.version(args.plan, args.old)
     found = changes.compare(old, new)
@@ -159,7 +159,7 @@ def compare(args: argparse.Namespace) -> int:
 
 def restore(args: argparse.Namespace) -> int:
     """Make an older version's content current again."""
-    store = _store(args)
+    store = store_of(args)
     with lock.free(store.backend, args.plan):
         made = store.restore(args.plan, args.number)
     return _told(args, made, f"Version {made.number} of plan {made.plan} is current: version {args.number} again,")
@@ -167,7 +167,7 @@ def restore(args: argparse.Namespace) -> int:
 
 def export(args: argparse.Namespace) -> int:
     """Write a version's files."""
-    version = _version(_store(args), args.plan, args.number)
+    version = _version(store_of(args), args.plan, args.number)
     count = archives.export(version, args.target)
     if args.json:
         _print(_json(version) | {"target": str(args.target.absolute()), "written": count})
@@ -176,7 +176,7 @@ def export(args: argparse.Namespace) -> int:
     return 0
 
 
-def _store(args: argparse.Namespace) -> PlanStore:
+def store_of(args: argparse.Namespace) -> PlanStore:
     """Return the store that the options and the environment name, a token in ``OS_AUTH_TOKEN`` included."""
     token = SimpleNamespace(auth_token=os.environ.get("OS_AUTH_TOKEN"), service_catalog=None, region_name=None)
     return open_store(config.load_file(args.config_file, os.environ), token, work_dir(args))

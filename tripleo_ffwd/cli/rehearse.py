@@ -100,7 +100,9 @@ def run(args: argparse.Namespace) -> int:
         if args.output_dir is not None:
             for kind, name in REPORTS.items():
                 _write(work / name, texts[kind])
-    print(texts[args.format], end="")
+    print(texts[args.format], end="", flush=True)
+    if args.output_dir is not None:
+        print(f"The page for a browser is {args.output_dir / REPORTS['html']}.", file=sys.stderr)
     return 0 if found["complete"] else INCOMPLETE
 
 

@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from tripleo_ffwd.ansible_run import runs
+from tripleo_ffwd.cli.plan import store_of
 from tripleo_ffwd.cli.supervisord import add_work_dir, work_dir
 from tripleo_ffwd.exceptions import FfwdError, NotFound
 from tripleo_ffwd.files import write_atomic
 from tripleo_ffwd.plan import hidden
-from tripleo_ffwd.plan.directory_backend import DirectoryBackend
 from tripleo_ffwd.plan.lock import holder, records_dir
 from tripleo_ffwd.plan.places import NotReadable
-from tripleo_ffwd.plan.store import PlanStore
 from tripleo_ffwd.redaction import Redactor
 from tripleo_ffwd.reporting import assembling, page
 
@@ -49,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         raise NotFound(
             f"Nothing is known of plan {args.plan}", where=str(where), remedy="Name the right --work-dir and --plan"
         )
-    report = assembling.build(where, args.plan, found, _known(where, args.plan))
+    report = assembling.build(where, args.plan, found, _known(args, where))
     text = page.render(report) if args.format == "html" else json.dumps(report, indent=1, ensure_ascii=False)
     if args.output is None or str(args.output) == STDOUT:
         sys.stdout.write(f"{text}\n")
@@ -59,14 +58,21 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _known(where: Path, plan: str) -> assembling.Known:
-    """Return what the work directory tells besides; plans in Swift are not read."""
+def _known(args: argparse.Namespace, where: Path) -> assembling.Known:
+    """Return what the plan tells besides; of one that can't be read, in Swift say, nothing, and stderr says why."""
     installed = {"mistral": importlib.metadata.version("mistral")} if importlib.util.find_spec("mistral") else {}
     try:
-        version = PlanStore(where).current(plan)
-        held = holder(DirectoryBackend(where), plan)
+        store = store_of(args)
+        version = store.current(args.plan)
+        held = holder(store.backend, args.plan)
         cover = Redactor(hidden.values(version)).within
-    except (FfwdError, NotReadable, OSError):
+    except NotFound:
+        return assembling.Known(versions=installed)
+    except (FfwdError, NotReadable, OSError) as error:
+        print(
+            f"The plan can't be read, so that its version is not told and its secrets are not looked for: {error}",
+            file=sys.stderr,
+        )
         return assembling.Known(versions=installed)
     told = {"number": version.number, "digest": version.digest, "created": version.created, "origin": version.origin}
     return assembling.Known(told, installed, held.execution if held else "", cover)

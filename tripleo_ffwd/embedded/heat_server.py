@@ -1,7 +1,7 @@
 """The embedded Heat: engine and API in one process on SQLite. Run as a module by `undercloud`; imports heat.
 
 Heat ships no such program: its API is a WSGI application and its engine a daemon of its own that talks to it over a
-message broker. Here both share the in-memory transport.
+message broker. Here both share the in-memory transport. Files in ``conf.d`` beside its configuration are read after it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from tripleo_ffwd.embedded import processes
 # How many children of an OS::Heat::ResourceChain are made at once. Heat takes the number of live engines: one here.
 CHAIN_CONCURRENCY = 3
 
+MORE = "conf.d"
 OPTIONS = [cfg.StrOpt("bind_host", default="127.0.0.1"), cfg.PortOpt("bind_port", default=8004)]
 
 
@@ -79,7 +80,9 @@ def _configure(path: Path) -> None:
     conf = cfg.CONF
     conf.register_opts(OPTIONS, group="ffwd_heat")
     logging.register_options(conf)
-    conf(["--config-file", str(path)], project="heat", prog="heat-engine")
+    more = path.parent / MORE
+    words = ["--config-file", str(path), *(["--config-dir", str(more)] if more.is_dir() else [])]
+    conf(words, project="heat", prog="heat-engine")
     logging.setup(conf, "heat")
     config.set_config_defaults()
     messaging.setup()

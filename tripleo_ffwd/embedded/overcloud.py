@@ -74,14 +74,17 @@ def queens_environments(site: Site) -> tuple[Path, ...]:
     return (_environment_file(site),)
 
 
-def create_newton_stack(site: Site, heat_url: str, *, stack: str = STACK, timeout: int = 600) -> None:
+def create_newton_stack(
+    site: Site, heat_url: str, *, stack: str = STACK, timeout: int = 600, credentials: Mapping[str, str] | None = None
+) -> None:
     """Create the overcloud's stack as it was deployed at newton, and wait until Heat has it.
 
     Args:
         site: where the nodes are; `build_environment` is called for it.
-        heat_url: the embedded Heat's endpoint, which takes any caller.
+        heat_url: the embedded Heat's endpoint.
         stack: name of the stack.
         timeout: seconds.
+        credentials: options of [ffwd] by name, ``auth_url`` and so on, for a Heat that does not take any caller.
 
     Raises:
         StackBusy: there is a stack of that name.
@@ -91,7 +94,8 @@ def create_newton_stack(site: Site, heat_url: str, *, stack: str = STACK, timeou
     options = cfg.ConfigOpts()
     options(args=[], project="tripleo-ffwd", default_config_files=[])
     section = config.load(options)
-    options.set_override("heat_url", heat_url, group=config.GROUP)
+    for name, value in {"heat_url": heat_url, **(credentials or {})}.items():
+        options.set_override(name, value, group=config.GROUP)
     client = heat.connect(section)
     with tempfile.TemporaryDirectory(prefix="tripleo-ffwd-") as scratch:
         root = Path(scratch) / "plan"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
-from tripleo_ffwd.embedded.rehearsal_text import FINDINGS, duration, hosts_of, summary
+from tripleo_ffwd.embedded.rehearsal_text import FINDINGS, duration, hosts_of, missing, remedies, summary
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -55,11 +55,9 @@ def page(report: Mapping[str, Any]) -> str:
 
 
 def _missing(report: Mapping[str, Any]) -> str:
-    lines = [f"{one['playbook']}: {one['what']}" for one in report["missing_inputs"]]
-    lines += [f"not found by Ansible: {one['name']}" for one in report["missing_modules"]]
-    if not lines:
-        return ""
-    return f"<h2>Missing</h2><ul class=bad>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"
+    lines = "".join(f"<li>{escape(line)}</li>" for line in missing(report))
+    told = "".join(f"<p>{escape(line)}.</p>" for line in remedies(report))
+    return f"<h2>Missing</h2><ul class=bad>{lines}</ul>{told}" if lines else ""
 
 
 def _playbook(playbook: Mapping[str, Any]) -> str:

@@ -88,13 +88,30 @@ def _totals(report: Mapping[str, Any]) -> Table:
     return table
 
 
-def _findings(report: Mapping[str, Any]) -> Iterator[str]:
-    for missing in report["missing_inputs"]:
-        yield f"missing input: {missing['playbook']}: {missing['what']}"
+def missing(report: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is missing, a line each."""
+    for lacking in report["missing_inputs"]:
+        yield f"missing input: {lacking['playbook']}: {lacking['what']}"
     for module in report["missing_modules"]:
         first = module["tasks"][0]
         more = f" and {len(module['tasks']) - 1} more" if len(module["tasks"]) > 1 else ""
         yield f"not found by Ansible: {module['name']}: {first['stage']}: {first['task']}{more}"
+
+
+def remedies(report: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what to do about what is missing, a line each."""
+    if report["missing_inputs"]:
+        yield "For the inputs: --stack NAME takes the servers' deployments from Heat, --config-download DIR from files"
+    if report["missing_modules"]:
+        yield (
+            "For modules, roles and plugins: install them where Mistral's executor runs, and rehearse there; or name "
+            "their directories: --module-path, --roles-path, --collections-path"
+        )
+
+
+def _findings(report: Mapping[str, Any]) -> Iterator[str]:
+    yield from missing(report)
+    yield from remedies(report)
     for name, heading in FINDINGS.items():
         if report[name]:
             yield ""

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import logging
+import re
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -218,4 +219,9 @@ def _ours(error: Exception, where: str, what: str) -> FfwdError:
 
 
 def _text(error: Exception) -> str:
-    return str(error).removeprefix("ERROR: ").strip().rstrip(".")
+    """Return what an error says: of one of the network, who did not answer and the system's words, no libraries'."""
+    text = str(error)
+    system, url = re.search(r"\[Errno -?\d+\] ([^\"')]+)", text), re.search(r"https?://[^/\s]+", text)
+    if isinstance(error, (heat_exc.CommunicationError, ks_exc.ConnectFailure)) and system and url:
+        return f"no answer from {url[0]}: {system[1]}"
+    return text.removeprefix("ERROR: ").strip().rstrip(".")

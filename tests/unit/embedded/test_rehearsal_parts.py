@@ -8,7 +8,7 @@ import pytest
 from support import queens_outputs
 
 from tripleo_ffwd.ansible_run.ledger import Ledger
-from tripleo_ffwd.embedded import rehearsal_answers, rehearsal_report, rehearsal_text, rehearsal_tree
+from tripleo_ffwd.embedded import rehearsal_answers, rehearsal_html, rehearsal_report, rehearsal_text, rehearsal_tree
 from tripleo_ffwd.exceptions import InvalidInput
 from tripleo_ffwd.playbook_gen import pipeline
 from tripleo_ffwd.playbook_gen.options import GenerateOptions
@@ -102,3 +102,30 @@ def test_times_of_earlier_runs_are_means_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("seconds", "told"), [(45, "45 s"), (720, "12 min"), (12_000, "3 h 20 min")])
 def test_durations_are_for_people(seconds: float, told: str) -> None:
     assert rehearsal_text.duration(seconds) == told
+
+
+def test_what_is_missing_comes_with_where_it_is_used_and_what_to_do() -> None:
+    task = {"stage": "ocata/step0/Controller/all", "task": "Check the <cluster>"}
+    report = {
+        "missing_inputs": [{"playbook": "deploy_steps_playbook.yaml", "what": "per-server deployments"}],
+        "missing_modules": [{"name": "pacemaker_resource", "tasks": [task, task]}],
+    }
+    told = [*rehearsal_text.missing(report), *rehearsal_text.remedies(report)]
+    assert (
+        told[1]
+        == "not found by Ansible: pacemaker_resource: ocata/step0/Controller/all: Check the <cluster> and 1 more"
+    )
+    assert "--stack NAME" in told[2] and "--module-path" in told[3]
+    everything = {
+        **{name: [] for name in rehearsal_text.FINDINGS},
+        "playbooks": [],
+        "totals": [],
+        "releases": [],
+        "roles": [],
+    }
+    basis = {"ansible_seconds": 1, "text": "a guess"}
+    page = rehearsal_html.page(
+        {**everything, **report, "point_of_no_return": None, "basis": basis, "estimated_seconds": 1}
+    )
+    assert "Check the &lt;cluster&gt; and 1 more" in page and "<p>For the inputs: --stack NAME" in page
+    assert list(rehearsal_text.remedies({"missing_inputs": [], "missing_modules": []})) == []

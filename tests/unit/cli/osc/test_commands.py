@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import socket
 import subprocess
@@ -10,6 +11,11 @@ from pathlib import Path
 
 import pytest
 from openstack_cli import Openstack
+
+from tripleo_ffwd.cli.osc.check import Check
+from tripleo_ffwd.cli.osc.nodes import ListNodes
+from tripleo_ffwd.cli.osc.overview import ListRuns, Status
+from tripleo_ffwd.cli.osc.reports import Preview
 
 FFWD = ("overcloud", "ffwd-upgrade")
 OURS = (
@@ -45,12 +51,14 @@ def openstack(tmp_path_factory, nobody):
     client.close()
 
 
-def test_a_mistral_that_is_down_is_named(openstack, nobody):
-    for command in ([*FFWD, "status"], [*FFWD, "run", "--yes"], ["overcloud", "upgrade", "run", "--roles", "Compute"]):
-        done = openstack(*command)
-        assert done.code == 1
-        assert f"{nobody}: Mistral does not answer" in done.err
-        assert "Traceback" not in done.err
+@pytest.mark.parametrize("command", [*OURS, "upgrade run"])
+def test_a_mistral_that_is_down_is_named(openstack, nobody, command):
+    yes = ["--yes"] if command in ("prepare", "run", "converge") else []
+    words = ["upgrade", "run", "--roles", "Compute"] if command == "upgrade run" else ["ffwd-upgrade", command, *yes]
+    done = openstack("overcloud", *words)
+    assert done.code == 1
+    assert f"{nobody}: Mistral does not answer: Connection refused" in done.err
+    assert "Traceback" not in done.err
 
 
 def test_an_endpoint_that_is_no_mistral_is_named(openstack, tmp_path):
@@ -81,9 +89,11 @@ def test_without_any_address_keystone_is_asked_for(openstack):
     assert "auth-url" in done.err or "auth_url" in done.err
 
 
-@pytest.mark.parametrize("answer", ["", "no\n", "Yes\n", "y\n"])
-def test_anything_but_yes_begins_nothing(openstack, answer):
-    done = openstack(*FFWD, "converge", stdin=answer)
+@pytest.mark.parametrize(
+    ("phase", "answer"), [("prepare", "no\n"), ("run", "Yes\n"), ("run", "y\n"), ("converge", ""), ("converge", "no\n")]
+)
+def test_anything_but_yes_begins_nothing(openstack, phase, answer):
+    done = openstack(*FFWD, phase, stdin=answer)
     assert done.code == 1
     assert "Proceed with the fast forward upgrade? Type 'yes' to continue" in done.out
     assert done.out.endswith("Cancelling fast forward upgrade\n")
@@ -102,6 +112,13 @@ def test_anything_but_yes_begins_nothing(openstack, answer):
         ("ffwd-upgrade prepare --playbook all", "there is no --playbook"),
         ("ffwd-upgrade watch --execution-id 1", "instead of --execution-id use --execution"),
         ("ffwd-upgrade prepare --environment-fiel a.yaml", "use --environment-file"),
+        ("ffwd-upgrade check --phase prepare", "choose from 'run', 'upgrade', 'converge'"),
+        ("ffwd-upgrade check --limit compute-0", "instead of --limit use --nodes or --roles"),
+        ("ffwd-upgrade preview --phases run", "instead of --phases use --phase"),
+        ("ffwd-upgrade report --ouptut a.html", "instead of --ouptut use --output"),
+        ("ffwd-upgrade status overcloud", "it takes no names without an option before them"),
+        ("ffwd-upgrade list --limit many", "--limit: invalid int value: 'many'"),
+        ("ffwd-upgrade list -f xml", "choose from"),
     ],
 )
 def test_wrong_options_name_the_right_ones(openstack, command, told):
@@ -129,10 +146,46 @@ def test_what_is_wrong_is_refused_before_mistral_is_asked(openstack, command, to
     assert "does not answer" not in done.err
 
 
-def test_completion_knows_the_commands(openstack):
+@pytest.mark.parametrize("command", [Status, ListNodes, ListRuns, Check, Preview], ids=lambda one: one.__name__)
+def test_what_shows_data_takes_the_formats(command):
+    parser = command(argparse.Namespace(client_manager=None, options=None), None).get_parser("x")
+    (formats,) = (action.choices for action in parser._actions if "-f" in action.option_strings)
+    assert {"table", "json", "yaml", "value"} <= set(formats)
+
+
+# What bash-completion brings, as far as `openstack complete` needs it; then a line is typed, and Tab.
+_COMPLETE = """
+_get_comp_words_by_ref() { cur=${COMP_WORDS[COMP_CWORD]}; words=("${COMP_WORDS[@]}"); }
+source "$1"
+shift
+COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+_openstack
+echo "${COMPREPLY[@]}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("overcloud ffwd-upgrade ", OURS),
+        ("overcloud ffwd-upgrade sta", ["status"]),
+        ("overcloud upgrade run --skip", ["--skip-tags"]),
+        ("overcloud ffwd-upgrade check --extra", ["--extra-vars", "--extra-vars-file"]),
+    ],
+)
+def test_tab_completes_the_commands_and_their_options(completion, typed, offered):
+    words = ["bash", "-c", _COMPLETE, "bash", str(completion), "openstack", *typed.split(" ")]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert set(offered) <= set(done.stdout.split()) and len(done.stdout.split()) <= len(offered) + 1
+
+
+@pytest.fixture(scope="module")
+def completion(openstack, tmp_path_factory) -> Path:
+    """What `openstack complete` prints, as a file; the function is called after the program that prints it."""
+    file = tmp_path_factory.mktemp("completion") / "openstack"
     text = openstack("complete").out
-    assert set(OURS) <= set(text.partition("cmds_overcloud_ffwd_upgrade='")[2].partition("'")[0].split())
-    assert "--skip-tags" in text.partition("cmds_overcloud_upgrade_run=")[2].partition("\n")[0]
+    file.write_text(text.replace(text.partition("()")[0], "_openstack"))
+    return file
 
 
 # A client that has our four names too, and one of its own.
