@@ -212,6 +212,8 @@ def _script(config: Any) -> str:
     else:
         data = {} if config is None else config
     text = data if isinstance(data, str) else json.dumps(data, indent=2)
+    if text.endswith("\n") and not text.endswith("\n\n"):
+        return json.dumps(text)  # as most scripts are: without a copy
     return json.dumps(text.rstrip("\n") + "\n" if text else "")
 
 
