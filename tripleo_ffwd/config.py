@@ -171,6 +171,14 @@ RUNS = [
         min=5,
         help="Seconds without a sign of life after which a run that can't be looked at is unknown.",
     ),
+    cfg.IntOpt(
+        "ansible_gather_timeout",
+        default=120,
+        min=1,
+        help="Seconds within which the facts of a node must have been gathered. One that lets ssh in and then hangs "
+        "would hold up all others, those of other batches too; then it counts as lost if the phase or batch is for it, "
+        "and is passed over if not.",
+    ),
     cfg.BoolOpt(
         "ansible_become",
         default=True,

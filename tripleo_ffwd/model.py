@@ -91,6 +91,7 @@ class RunSpec:
         ssh_extra_args: more options of ssh, as a shell takes them, before ours.
         pipelining: modules go over the connection that is there, instead of as files.
         connect_timeout: seconds within which a host must answer.
+        gather_timeout: seconds within which the facts of a host must have been gathered.
         become, become_user, become_method: how tasks run on the hosts where the playbook doesn't say; an empty user or
             method is Ansible's default.
         serial: how many hosts (or how much of them, as in ``25%``) of a rolling role go through a stage at once: the
@@ -136,6 +137,7 @@ class RunSpec:
     ssh_extra_args: str = ""
     pipelining: bool = True
     connect_timeout: int = 20
+    gather_timeout: int = 120
     become: bool = False
     become_user: str = ""
     become_method: str = ""

@@ -84,6 +84,24 @@ def pause_taken_back(case: Case) -> None:
     _ended_as(case, "paused")
 
 
+def pause_attached(case: Case) -> None:
+    """Somebody starts the same run again, gets it, pauses it and goes on with it; for who was first it is the same."""
+    case.start()
+    case.wait_moment()
+    again, attached = runs.start(case.work, case.spec(owner="another", resume=True), **OPTIONS)
+    assert attached and again.run_id == case.run_dir.name, again
+    runs.pause(case.run_dir, by="another")
+    _ended_as(case, "paused")
+    if case.status is None or case.status.succeeded:
+        return
+    assert "another" in case.status.message, case.status
+    case.resume(owner="another")
+    goes_on, attached = runs.start(case.work, case.spec(resume=True), **OPTIONS)
+    assert attached and goes_on.run_id == case.run_dir.name, goes_on
+    assert case.settled().succeeded, case.status
+    proof.settled(case)
+
+
 def timeout(case: Case) -> None:
     """The moment is one of time here."""
     case.start(timeout=case.random.randint(1, 9))

@@ -6,9 +6,7 @@ import json
 import os
 import shutil
 import signal
-import sys
 import time
-from collections.abc import Callable
 
 import psutil
 import pytest
@@ -21,8 +19,6 @@ from support import until
 
 from tripleo_ffwd.ansible_run import runs
 from tripleo_ffwd.exceptions import RunActive
-
-CHANGES = frozenset({"os.rename", "os.link", "os.remove", "os.mkdir", "subprocess.Popen"})
 
 
 def dead_or_done(case: Case) -> None:
@@ -178,47 +174,6 @@ def twice(case: Case) -> None:
     dead_or_done(case)
 
 
-def starter(case: Case) -> None:
-    """Whoever starts the run is killed at one of its changes to files; the next asking brings the run about."""
-    _killed_at(lambda: runs.start(case.work, case.spec(resume=True), **OPTIONS), case.random.randint(1, 16), _changes)
-    had = case.counts()
-    case.took(runs.start(case.work, case.spec(resume=True), **OPTIONS)[0], had)
-    live = [status for status in runs.list_runs(case.work) if status.state == "live"]
-    assert [status.run_id for status in live] == [case.run_dir.name]
-    assert case.settled().succeeded
-    proof.settled(case)
-
-
-def _changes(event: str, args: tuple[object, ...]) -> bool:
-    written = event == "open" and isinstance(args[2], int) and bool(args[2] & (os.O_WRONLY | os.O_RDWR))
-    return written or event in CHANGES
-
-
-def _looks(event: str, _args: tuple[object, ...]) -> bool:
-    return event in ("open", "os.listdir")
-
-
-def _killed_at(function: Callable[[], object], moment: int, counts: Callable[[str, tuple[object, ...]], bool]) -> None:
-    """Call a function in a process that is killed before the event number `moment` of those that count."""
-    child = os.fork()
-    if child:
-        os.waitpid(child, 0)
-        return
-    seen = 0
-
-    def audit(event: str, args: tuple[object, ...]) -> None:
-        nonlocal seen
-        seen += counts(event, args)
-        if seen == moment:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    sys.addaudithook(audit)
-    try:
-        function()
-    finally:
-        os._exit(0)  # what pytest would do on the way out is the parent's
-
-
 def young(case: Case) -> None:
     """The supervisor is killed before or while Ansible starts: when a file of the run appears."""
     appears = case.random.choice(["supervisor.json", "status.json", "tree", "ansible", "sockets.json", "ledger.jsonl"])
@@ -233,15 +188,6 @@ def young(case: Case) -> None:
     kill(int(json.loads((directory / "supervisor.json").read_text())["pid"]))
     os.waitpid(starter, 0)
     case.took(runs.status(directory), had)
-    dead_or_done(case)
-
-
-def looker(case: Case) -> None:
-    """Whoever ends what a dead supervisor has left is killed in the middle of it."""
-    case.start()
-    case.wait_moment()
-    kill(case.supervisor())
-    _killed_at(case.look, case.random.randint(1, 2000), _looks)
     dead_or_done(case)
 
 

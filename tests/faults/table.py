@@ -16,7 +16,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from faults import asked, files, kills, on_nodes, outside, stalls
+from faults import asked, disks, files, kills, on_nodes, outside, stalls, starters
 from faults.lab import Case
 
 
@@ -63,9 +63,14 @@ ROWS = (
     Row("everything-on-nodes", "the same, with nodes behind SSH", kills.everything, on_nodes=True),
     Row("other-boot", "the same, and the machine has another boot id afterwards", kills.other_boot),
     Row("again-and-again", "a run that goes on is killed in its turn, twice or three times", kills.twice, sample=True),
-    Row("starter", "kill -9 of the process that starts the run", kills.starter),
+    Row("starter", "kill -9 of the process that starts the run", starters.starter),
+    Row(
+        "starter-frozen",
+        "the process that starts the run is stopped, and another one starts it",
+        starters.starter_frozen,
+    ),
     Row("supervisor-young", "kill -9 of the supervisor when a file of the run appears", kills.young),
-    Row("looker", "kill -9 of the process that ends what a dead supervisor has left", kills.looker),
+    Row("looker", "kill -9 of the process that ends what a dead supervisor has left", starters.looker),
     Row(
         "looked-at-by-two", "two processes ask for the status of a run whose supervisor is dead", kills.looked_at_by_two
     ),
@@ -76,6 +81,7 @@ ROWS = (
     Row("pause", "pause", asked.pause, sample=True),
     Row("pause-taken-back", "pause that is taken back, perhaps too late", asked.pause_taken_back),
     Row("pause-cancel", "pause, then cancel now", asked.pause_then_cancel_now),
+    Row("pause-attached", "a second start of the same run pauses it and goes on with it", asked.pause_attached),
     Row("timeout", "the run's time is over", asked.timeout),
     Row("start-twice", "two processes start the same run at once, and again later", asked.start_twice),
     Row("resume-twice", "two processes go on with the same run at once", asked.resume_twice),
@@ -102,11 +108,17 @@ ROWS = (
     ),
     Row("moved-away", "the run's directory is gone", files.moved_away),
     Row("unwritable", "no run's directory can be made", files.unwritable),
-    Row("disk-full", "the file system of the run's directory is full", files.disk_full, disk=True),
+    Row("disk-full", "the file system of the run's directory is full", disks.disk_full, disk=True),
     Row(
         "disk-full-once",
         "the same for a moment, then kill -9 of the supervisor",
-        files.disk_full_once,
+        disks.disk_full_once,
+        disk=True,
+    ),
+    Row(
+        "disk-nearly-full",
+        "there is too little room for what a stage leaves",
+        disks.disk_nearly_full,
         disk=True,
     ),
     Row(

@@ -222,3 +222,21 @@ def test_secrets_of_the_plan_are_in_no_log(trees: Trees, work: Path) -> None:
     assert status.result == "failed" and "non-zero return code" in status.failed[0].message
     for path in Path(status.run_dir).rglob("*"):
         assert not path.is_file() or b"S3cr3tOfThePlan" not in path.read_bytes(), path
+
+
+def test_a_host_that_hangs_when_facts_are_gathered_holds_nobody_up(trees: Trees, work: Path, tmp_path: Path) -> None:
+    left_out = "{{ inventory_hostname in groups['ffwd_unselected'] }}"
+    task = {"name": "Gathering Facts", "gather_facts": {"gather_subset": ["!all", "!min"]}}
+    facts = play("-/facts/overcloud/all", "overcloud", [{**task, "ignore_errors": left_out}])
+    tree = trees.make([{**facts, "hosts": "overcloud"}, play(STAGE, "Controller", [command("true")])])
+    hanging = tmp_path / "python"
+    hanging.write_text("#!/bin/sh\nexec sleep 1000\n")
+    hanging.chmod(0o700)
+    (tree / "host_vars").mkdir()
+    (tree / "host_vars" / "cmp-0.yaml").write_text(f"ansible_python_interpreter: {hanging}\n")
+    seal(tree)
+    # It is another batch's.
+    status = run(work, spec_of(tree, targets=("ctl-0", "ctl-1"), gather_timeout=10))
+    assert (status.result, status.failed_total, status.stages_done) == ("successful", 0, 2), status.message
+    (hung,) = records(status, event="task_end", status="ignored")
+    assert hung["host"] == "cmp-0" and "time" in hung["message"].lower()

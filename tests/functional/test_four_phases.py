@@ -166,6 +166,10 @@ def test_two_terminals_a_stopped_execution_and_a_restart_of_mistral_do_not_distu
     refused = newton.do("upgrade", plan=PLAN, roles=["Controller"])
     assert first in refused.message
 
+    beside = newton.do("prepare", **{**prepare_arguments(newton), "plan": "beside"}, stack=PLAN)
+    assert f"Plan {PLAN}, of the same stack {PLAN}, is in phase run" in beside.message
+    assert first in beside.message, "two plans are not at work on one stack at once"
+
     newton.mistral.set_state(first, "ERROR")
     assert newton.wait(first).state == "ERROR"
     other = newton.do("upgrade", plan=PLAN, roles=["Controller"])
@@ -174,15 +178,25 @@ def test_two_terminals_a_stopped_execution_and_a_restart_of_mistral_do_not_distu
     third = newton.start("run", plan=PLAN)
     until("the third execution waits for the run", lambda: "run_fast_forward_upgrade_playbook" in newton.tasks(third))
     undercloud.restart(newton.site, "mistral")
-    assert newton.runs()[-1].state == "live"
+    assert (newton.runs()[-1].run_id, newton.runs()[-1].state) == (live.run_id, "live")
+
+    # It has attached to that run, which follows it now.
+    newton.mistral.set_state(third, "PAUSED")
+    until("the run is asked to pause", (Path(live.run_dir) / "stop.json").exists)
     faults.clear(newton.site, CONTROLLERS[0])
+    until("the run has paused", lambda: newton.runs()[-1].settled)
+    paused = newton.runs()[-1]
+    assert (paused.run_id, paused.result) == (live.run_id, "paused")
+    assert third in paused.message
+    newton.mistral.set_state(third, "RUNNING")
     ended = newton.wait(third)
     assert ended.state == "SUCCESS", ended.message
-    assert ended.output["run_id"] == live.run_id, "it attached to the live run"
+    last = newton.runs()[-1]
+    assert (ended.output["run_id"], last.owner) == (last.run_id, third)
     assert newton.went(third, "query_outputs", "generate_playbooks", "run_fast_forward_upgrade_playbook")
-    executed = effects_of_ledger(live.run_dir)
-    assert executed
-    assert [key for key, count in executed.items() if count > 1] == []
+    before, after = effects_of_ledger(live.run_dir), effects_of_ledger(last.run_dir)
+    assert before and [key for key, count in (before + after).items() if count > 1] == []
+    assert {stage for stage, *_ in before} & {stage for stage, *_ in after} == set(), "it went on where it had paused"
     assert set(node_state.database(newton.site).schemas.values()) == {"pike"}
 
 

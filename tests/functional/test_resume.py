@@ -421,3 +421,25 @@ def test_phase_that_was_started_anew_begins_its_next_playbook_anew(trees: Trees,
     assert run(work, spec_of(tree)).result == "successful"
     assert run(work, spec_of(tree, playbook=deploy, resume=True)).result == "successful"
     assert lines(tmp_path, "ctl-0") == ["one", "one", "one"]
+
+
+def test_what_was_limited_by_tags_in_between_hides_no_run_and_has_to_be_excused(
+    trees: Trees, work: Path, tmp_path: Path
+) -> None:
+    tree = trees.make(stages([note(tmp_path, "one")], [flaky(tmp_path)]))
+    assert run(work, spec_of(tree, tags="validation")).result == "successful"
+    first = run(work, spec_of(tree, resume=True))  # there is nothing to go on with
+    assert (first.result, lines(tmp_path, "ctl-0")) == ("failed", ["one"])
+    validated = run(work, spec_of(tree, tags="validation"))
+    assert validated.result == "successful"
+    with pytest.raises(InvalidInput, match=f"{validated.run_id} .* has worked on its hosts since"):
+        start(work, spec_of(tree, resume=True))
+    (tmp_path / "mended").touch()
+    second = run(work, spec_of(tree, resume=True, anyway="it only looked"))
+    assert second.result == "successful"
+    assert records(second, event="run_start")[0]["resumes"] == first.run_id
+    # What is done stays done.
+    assert run(work, spec_of(tree, tags="validation")).result == "successful"
+    answer, attached = start(work, spec_of(tree, resume=True))
+    assert (attached, answer.run_id) == (True, second.run_id)
+    assert lines(tmp_path, "ctl-0") == ["one"]

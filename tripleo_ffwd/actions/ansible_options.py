@@ -44,6 +44,7 @@ OPTIONS: Mapping[str, tuple[tuple[Callable[[Any], bool], str], str, str]] = {
     "become_user": (TEXT, "become_user", "ansible_become_user"),
     "collections_path": (TEXT, "ansible_collections_path", "ansible_collections_path"),
     "connect_timeout": (COUNT, "connect_timeout", "ssh_connect_timeout"),
+    "gather_timeout": (COUNT, "gather_timeout", "ansible_gather_timeout"),
     "inventory_file": (TEXT, "inventory_file", ""),
     "library": (TEXT, "ansible_library", "ansible_library"),
     "pipelining": (FLAG, "pipelining", "ssh_pipelining"),

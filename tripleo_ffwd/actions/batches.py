@@ -65,6 +65,7 @@ class PlanBatchesAction(FfwdAction):
     :param playbook: ``all`` or the one playbook that is to be run.
     :param resume: go on with the batches that were begun; nodes that were left behind stay so.
     :param dry_run: record nothing.
+    :param tags: tags that the playbooks are limited to; such batches are recorded beside the others.
     :returns: ``{waves, playbooks, soak, check, message}``: lists of batches ``{name, role, targets}``; names; seconds;
         the health check's ``{tree, digest, playbook}`` or none.
     """
@@ -80,6 +81,7 @@ class PlanBatchesAction(FfwdAction):
         playbook: str = "all",
         resume: bool = False,
         dry_run: bool = False,
+        tags: str | None = None,
     ):
         self.plan = plan
         self.owner = owner
@@ -90,13 +92,14 @@ class PlanBatchesAction(FfwdAction):
         self.playbook = playbook
         self.resume = resume
         self.dry_run = dry_run
+        self.tags = tags
 
     def act(self, caller: Caller) -> dict[str, Any]:
         lock.check_owner(selection.place(caller), self.plan, self.owner)
         wanted = planning.parse(self.batches)
         selected = selection.by_role(caller, self.outputs, self.targets)
         waves = planning.waves(wanted, selected, load(Path(self.tree)).rolling)
-        rollout = Rollout(self.playbook, wanted, waves)
+        rollout = Rollout(self.playbook, wanted, waves, tags=self.tags or "")
         if not self.dry_run:
             rollout = self._record(caller, rollout)
         left = rollout.remaining()
@@ -139,17 +142,28 @@ class JudgeBatchAction(FfwdAction):
     :param targets: names of its nodes.
     :param error: how its playbook ended: the result of the failed sub-workflow.
     :param dry_run: record nothing; then any failure ends the batch.
+    :param tags: tags that the playbooks are limited to.
     :returns: ``{go_on, ok, targets, follows}``: whether it goes on, with which nodes, after which run; ``ok`` without
         ``go_on`` when it has lost all of its nodes, and was allowed to.
     """
 
-    def __init__(self, plan: str, owner: str, batch: str, targets: list[str], error: Any, dry_run: bool = False):
+    def __init__(
+        self,
+        plan: str,
+        owner: str,
+        batch: str,
+        targets: list[str],
+        error: Any,
+        dry_run: bool = False,
+        tags: str | None = None,
+    ):
         self.plan = plan
         self.owner = owner
         self.batch = batch
         self.targets = targets
         self.error = error
         self.dry_run = dry_run
+        self.tags = tags
 
     def act(self, caller: Caller) -> dict[str, Any]:
         lock.check_owner(selection.place(caller), self.plan, self.owner)
@@ -159,11 +173,11 @@ class JudgeBatchAction(FfwdAction):
             return ended
         lost = runs.lost(run_dir)
         left = [node for node in self.targets if node not in {task.host for task in lost}]
-        batch = rollouts.current(caller.work_dir, self.plan).batch(self.batch)
+        batch = rollouts.current(caller.work_dir, self.plan, self.tags or "").batch(self.batch)
         if not lost or batch.canary:
             return ended
         nodes = [_lost_node(task, batch.role, batch.name) for task in lost]
-        if not rollouts.leave_behind(caller.work_dir, self.plan, nodes):
+        if not rollouts.leave_behind(caller.work_dir, self.plan, nodes, self.tags or ""):
             return ended
         return {"go_on": bool(left), "ok": True, "targets": left, "follows": run_dir.name}
 
@@ -180,18 +194,22 @@ class JudgeWaveAction(FfwdAction):
     :param waves: number of the waves.
     :param results: what its batches returned.
     :param dry_run: nothing was recorded.
+    :param tags: tags that the playbooks are limited to.
     :returns: ``{position, more, upgraded}``: number of the next wave, whether there is one, nodes upgraded so far.
     """
 
-    def __init__(self, plan: str, position: int, waves: int, results: Any, dry_run: bool = False):
+    def __init__(
+        self, plan: str, position: int, waves: int, results: Any, dry_run: bool = False, tags: str | None = None
+    ):
         self.plan = plan
         self.position = position
         self.waves = waves
         self.results = results
         self.dry_run = dry_run
+        self.tags = tags
 
     def act(self, caller: Caller) -> dict[str, Any]:
-        record = None if self.dry_run else rollouts.current(caller.work_dir, self.plan)
+        record = None if self.dry_run else rollouts.current(caller.work_dir, self.plan, self.tags or "")
         lost = record.lost if record else ()
         results = self.results if isinstance(self.results, list) else [self.results]
         bad = [result for result in results if not (isinstance(result, Mapping) and result.get("ok"))]

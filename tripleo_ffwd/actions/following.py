@@ -5,6 +5,8 @@ Mistral polls nothing for an execution that is paused or cancelled, so the looki
 
 from __future__ import annotations
 
+import contextlib
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +22,15 @@ from tripleo_ffwd.plan import lock
 LOG = logging.getLogger(__name__)
 
 WORKFLOW = "ffwd_upgrade.v1._follow_execution"
+# Seconds between two tries to begin that.
+TRY_AGAIN = 15
 
 
 def begin(caller: Caller, plan: str, owner: str, run_dir: str, timeout: int, poll_interval: int) -> str:
-    """Start the execution that has a run follow its root execution; return its id, empty when that can't be.
+    """Start the execution that has a run follow its root execution, unless there is one.
 
-    The run is none the worse without one: then nobody but an operator pauses or cancels it.
+    Mistral's API may be down just now, so it is tried again as long as the run goes on. The run is none the worse
+    without one: then nobody but an operator pauses or cancels it.
 
     Args:
         caller: the surroundings of the action that has started the run.
@@ -34,15 +39,23 @@ def begin(caller: Caller, plan: str, owner: str, run_dir: str, timeout: int, pol
         run_dir: directory of the run.
         timeout: seconds after which the run is ended in any case.
         poll_interval: seconds between two looks.
+
+    Returns:
+        Its id; empty when there is none yet.
     """
-    if not owner:
-        return ""
+    known, tried = runs.followed(Path(run_dir), owner)
+    if not owner or known or 0 <= time.time() - tried < TRY_AGAIN:
+        return known
     inputs = {"plan": plan, "owner": owner, "run_dir": run_dir, "timeout": timeout, "poll_interval": poll_interval}
+    follower = ""
     try:
-        return secrets.mistral(caller).start(WORKFLOW, inputs)
+        follower = secrets.mistral(caller).start(WORKFLOW, inputs)
     except FfwdError as error:
-        LOG.warning("Run %s does not follow execution %s: %s", Path(run_dir).name, owner, error)
-        return ""
+        told = LOG.info if tried else LOG.warning
+        told("Run %s does not follow execution %s yet: %s", Path(run_dir).name, owner, error)
+    with contextlib.suppress(FfwdError):  # then there are two, and each does the same
+        runs.note_follower(Path(run_dir), owner, follower)
+    return follower
 
 
 class FollowExecutionAction(FfwdAction):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 from tripleo_ffwd import heat
@@ -14,7 +13,7 @@ from tripleo_ffwd.plan import lock, phases
 
 
 class AcquireLockAction(FfwdAction):
-    """Take the lock of a plan for a phase, or tell who has it.
+    """Take the lock of a plan for a phase, and its stack, or tell who has one of them.
 
     :param plan: name of the plan.
     :param phase: prepare, run, upgrade or converge.
@@ -56,6 +55,7 @@ class AcquireLockAction(FfwdAction):
             known_holder=self.holder,
             known_state=self.holder_state,
         )
+        current = current or selection.take_stack(caller, self.plan, self.inputs, self.holder, self.holder_state)
         return {"acquired": current is None, "holder": current.execution if current else self.owner}
 
 
@@ -285,14 +285,12 @@ class FinishPhaseAction(FfwdAction):
 
     def _tried(self, caller: Caller) -> str:
         """Return what the runs of a dry run have said."""
-        mine = (
-            [run for run in selection.plan_runs(caller, self.plan) if run.owner == self.owner] if self.dry_run else []
-        )
-        return ". ".join(run.message for run in mine)
+        known = selection.plan_runs(caller, self.plan) if self.dry_run else ()
+        return ". ".join(run.message for run in known if run.owner == self.owner)
 
     def _release(self, caller: Caller) -> None:
-        found = functools.partial(selection.plan_runs, caller, self.plan)
-        lock.release(selection.place(caller), self.plan, self.owner, find_runs=found)
+        place = selection.place(caller)
+        lock.release(place, self.plan, self.owner, find_runs=lambda: selection.plan_runs(caller, self.plan))
 
     def _release_after_failure(self, caller: Caller) -> str:
         """Return what kept the lock; the phase's own error must not be lost over it."""

@@ -181,16 +181,26 @@ class GetPlaybookStatusAction(FfwdAction):
     """Say where a run stands; what can't be told gives the state ``unknown``, never an error.
 
     :param run_dir: directory that ``ffwd.start_playbook`` returned.
+    :param plan: name of the plan.
+    :param owner: id of the root execution that the run is to follow, if it does not yet; empty for none.
+    :param timeout: seconds after which the run is ended in any case.
+    :param poll_interval: seconds between two looks at the root execution.
     :returns: counts, stage, failed tasks; ``state`` (live, finished, interrupted, unknown), ``settled``, ``succeeded``;
         ``goes_on``: it was paused because its execution was, and goes on when that does.
     """
 
-    def __init__(self, run_dir: str):
+    def __init__(self, run_dir: str, plan: str = "", owner: str = "", timeout: int = 14400, poll_interval: int = 5):
         self.run_dir = run_dir
+        self.plan = plan
+        self.owner = owner
+        self.timeout = timeout
+        self.poll_interval = poll_interval
 
     def act(self, caller: Caller) -> dict[str, Any]:
         status = runs.status(Path(self.run_dir), heartbeat_stale=caller.conf.heartbeat_stale)
         telling.seen(caller, status)
+        if self.owner and not status.settled:
+            following.begin(caller, self.plan, self.owner, self.run_dir, self.timeout, self.poll_interval)
         return {**status.to_dict(), "goes_on": following.paused_by_its_execution(status)}
 
 
@@ -283,9 +293,4 @@ class CheckLauncherAction(FfwdAction):
     def act(self, caller: Caller) -> dict[str, Any]:
         launcher = caller.conf.launcher
         obstacle = launchers.obstacle(launcher, caller.work_dir)
-        return {
-            "launcher": launcher,
-            "usable": not obstacle,
-            "message": obstacle,
-            "work_dir": str(caller.work_dir),
-        }
+        return {"launcher": launcher, "usable": not obstacle, "message": obstacle, "work_dir": str(caller.work_dir)}

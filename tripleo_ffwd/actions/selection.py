@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tripleo_ffwd.actions.base import Caller
 from tripleo_ffwd.ansible_run import runs
 from tripleo_ffwd.exceptions import InvalidInput, RunActive
 from tripleo_ffwd.model import PHASE_PLAYBOOKS, RunStatus
+from tripleo_ffwd.plan import lock, stack_lock
 from tripleo_ffwd.plan import outputs as stored_outputs
 from tripleo_ffwd.plan.backends import Backend
 from tripleo_ffwd.plan.phases import read_record
@@ -28,6 +30,23 @@ def plan_runs(caller: Caller, plan: str) -> tuple[RunStatus, ...]:
 def stack_name(caller: Caller, plan: str, stack: str) -> str:
     """Return the name of the plan's stack: the given one, the remembered one, or the plan's own name."""
     return stack or read_record(caller.work_dir, plan).stack or plan
+
+
+def take_stack(
+    caller: Caller, plan: str, inputs: Mapping[str, Any] | None, known_holder: str, known_state: str
+) -> lock.Holder | None:
+    """Take the stack that a phase's inputs name, or else the plan's; for who holds the plan. See `stack_lock.take`."""
+    stack = (inputs or {}).get("stack")
+    return stack_lock.take(
+        place(caller),
+        caller.work_dir,
+        plan,
+        stack_name(caller, plan, stack if isinstance(stack, str) else ""),
+        find_runs=lambda other: plan_runs(caller, other),
+        project=caller.project,
+        known_holder=known_holder,
+        known_state=known_state,
+    )
 
 
 def check_no_live_run(caller: Caller, plan: str) -> None:

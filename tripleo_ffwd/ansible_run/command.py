@@ -191,6 +191,7 @@ def prepare_inside(run: RunDir, spec: RunSpec, tree: Tree, secrets: list[str]) -
         "ledger": str(run.ledger),
         "variables": str(run.variables),
         "key": variables_key(run).hex(),
+        "room": str(run.private / "room"),
         "restore": spec.restore,
         "finished": str(run.finished),
         "first_hosts": spec.first_hosts,

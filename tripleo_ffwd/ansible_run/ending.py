@@ -15,6 +15,8 @@ from tripleo_ffwd.exceptions import InvalidInput, NotFound, WriteRefused
 from tripleo_ffwd.model import RunStatus
 
 POLL = 0.05
+# In a run's directory: which executions have it follow which others.
+FOLLOWERS = "followers.json"
 
 
 def cancel(
@@ -71,6 +73,28 @@ def execution(identity: str) -> str:
 def paused_by(run_dir: Path) -> str:
     """Return who has asked for a run's pause; empty when nobody has."""
     return str((rundir.read_json(RunDir(run_dir).pause) or {}).get("by", "")).removeprefix("by ")
+
+
+def followed(run_dir: Path, owner: str) -> tuple[str, float]:
+    """Return which execution has a run follow another one, and when that was last tried; empty and 0 for never."""
+    known = (rundir.read_json(run_dir / FOLLOWERS) or {}).get(owner)
+    if not isinstance(known, dict):
+        return "", 0.0
+    return str(known.get("execution", "")), float(known.get("tried", 0))
+
+
+def note_follower(run_dir: Path, owner: str, follower: str) -> None:
+    """Record which execution has a run follow `owner`; empty when that could not be begun.
+
+    Raises:
+        WriteRefused: it can't be written.
+    """
+    path = run_dir / FOLLOWERS
+    known = rundir.read_json(path) or {}
+    try:
+        rundir.write_json(path, {**known, owner: {"execution": follower, "tried": time.time()}}, durable=False)
+    except OSError as error:
+        raise WriteRefused(f"the follower can't be recorded: {error.strerror}", where=str(path)) from error
 
 
 def unpause(run_dir: Path, *, heartbeat_stale: float = HEARTBEAT_STALE) -> RunStatus:

@@ -48,6 +48,7 @@ def pin(run: RunDir, spec: RunSpec, tree: Tree) -> Path:
     if spec.first_stage:
         plays = _rest(plays, spec, tree)
     plays = pace.paced(plays, spec, tree)
+    plays = [play.bounded(spec.gather_timeout) for play in plays]
     if spec.check:
         plays = [play.tried() for play in plays]
     if spec.resumes and not spec.anyway:

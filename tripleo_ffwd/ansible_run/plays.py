@@ -23,6 +23,9 @@ TOGETHER = re.compile(
 )
 _IGNORED = re.compile(r"^[- ] ignore_errors:", re.MULTILINE)
 FACTS = "/facts/"
+# The task that Ansible names so itself, and the generated one that does the same.
+_GATHERING = re.compile(r"^ +- name: Gathering Facts$", re.MULTILINE)
+_TIMEOUT = re.compile(r"^ +(- )?timeout:", re.MULTILINE)
 _ENVIRONMENT = re.compile(r"^[- ] environment:", re.MULTILINE)
 
 
@@ -53,6 +56,16 @@ class Play:
             return self
         first, rest = self.text.split("\n", 1)
         return dataclasses.replace(self, text=f"{first}\n  ignore_errors: true\n{rest}")
+
+    def bounded(self, seconds: int) -> Play:
+        """Return it with a bound on how long the facts of a host are gathered, if that is all that it is for.
+
+        Nothing else ends that on a node that lets ssh in and then hangs: it would hold up those of other batches, too.
+        """
+        if FACTS not in self.name or not _GATHERING.search(self.text) or _TIMEOUT.search(self.text):
+            return self
+        first, rest = self.text.split("\n", 1)
+        return dataclasses.replace(self, text=f"{first}\n  timeout: {seconds}\n{rest}")
 
     def without(self, hosts: tuple[str, ...]) -> Play:
         """Return it without some hosts."""

@@ -37,7 +37,7 @@ def find_same(work_dir: Path, spec: RunSpec, heartbeat_stale: float, adopt: bool
         if same is not None and spec.attempt and same.attempt == spec.attempt and not may_begin_again(run):
             repeated = status
         if status.settled:
-            if same is None and other is not None and _leaves_done(spec, other):
+            if other is not None and _leaves_done(spec, other):
                 continue
             done = same is not None and adopt and status.succeeded and not _differences(run, spec, same)
             newest = status if done else None
@@ -55,9 +55,16 @@ def find_same(work_dir: Path, spec: RunSpec, heartbeat_stale: float, adopt: bool
 
 
 def _leaves_done(spec: RunSpec, other: RunSpec) -> bool:
-    """Return whether a run leaves what a spec does as done as it is: it comes later in the phase, or is elsewhere."""
+    """Return whether a run leaves what a spec does as done as it is.
+
+    It comes later in the phase, or is elsewhere, or was limited to a part of the phase by tags.
+    """
     if other.phase != spec.phase:
         return False
+    if other.key == spec.key:
+        return bool(other.tags) and other.tags != spec.tags
+    if other.tags and other.tags != spec.tags:
+        return True
     order = PHASE_PLAYBOOKS.get(spec.phase, ())
     before = order[: order.index(spec.playbook) + 1] if spec.playbook in order else order
     return other.playbook not in before or not _share_hosts(spec, other)
@@ -100,8 +107,13 @@ def find_earlier(work_dir: Path, spec: RunSpec, tree: Tree) -> resuming.Past | N
         past = resuming.past(run, other, _tree_of(other, tree))
         if followed:
             past = resuming.for_fewer(past, spec.targets, tree)
-        if past.began or other.resumes:
-            return None if _is_outdated(past, newer, spec) else past
+        if not past.began and not other.resumes:
+            continue
+        if other.tags and other.tags != spec.tags:
+            # Whoever was limited by tags has gone through no playbook that could be gone on with.
+            newer.append((run, other))
+            continue
+        return None if _is_outdated(past, newer, spec) else past
     return None
 
 
@@ -120,7 +132,8 @@ def _is_outdated(past: resuming.Past, newer: list[tuple[RunDir, RunSpec]], spec:
     since = [(run, other) for run, other in newer if _share_hosts(spec, other) and _did_something(run)]
     order = PHASE_PLAYBOOKS.get(spec.phase, ())
     before = order[: order.index(spec.playbook)] if spec.playbook in order else ()
-    if any(other.phase == spec.phase and other.playbook in before for _, other in since):
+    anew = (other for _, other in since if other.phase == spec.phase and other.tags == spec.tags)
+    if any(other.playbook in before for other in anew):
         return True
     if since and not spec.anyway:
         run, other = since[0]

@@ -19,7 +19,7 @@ Layout of ``work_dir/runs/<run_id>/`` (0700, files 0600)::
     finished.bin      the same of the run before, when hosts that had finished its last stage are left out of it
     times.json, reached.json, history.json: kept at its end, or when somebody asks after that, by `outlook`, `reached`
                       and `history`
-    ledger.jsonl, ansible.log, supervisor.log
+    ledger.jsonl, ansible.log, supervisor.log; followers.json, see `ending`
     ansible/          Ansible's private files; gone once the run has settled
 """
 

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from tripleo_ffwd.ansible_run import asking, keys, launchers, predecessors, process_tree, resuming, rundir
-from tripleo_ffwd.ansible_run.ending import cancel, execution, fence, pause, paused_by, unpause
+from tripleo_ffwd.ansible_run import asking, keys, launchers, predecessors, process_tree, resuming, rundir, start_lock
+from tripleo_ffwd.ansible_run.ending import (
+    cancel,
+    execution,
+    fence,
+    followed,
+    note_follower,
+    pause,
+    paused_by,
+    unpause,
+)
 from tripleo_ffwd.ansible_run.machine import this_machine
-from tripleo_ffwd.ansible_run.rundir import RUNS, RunDir, run_dirs
+from tripleo_ffwd.ansible_run.rundir import RunDir, run_dirs
 from tripleo_ffwd.ansible_run.status import HEARTBEAT_STALE, read_status, settle
 from tripleo_ffwd.ansible_run.tree import load
 from tripleo_ffwd.ansible_run.validation import validate
-from tripleo_ffwd.exceptions import FfwdError, LaunchFailed, NoFreeSlot, RunActive, WriteRefused
+from tripleo_ffwd.exceptions import FfwdError, LaunchFailed, NoFreeSlot, WriteRefused
 from tripleo_ffwd.model import FailedTask, RunSpec, RunStatus
 
 __all__ = [
     "cancel",
     "execution",
     "fence",
+    "followed",
     "leftovers",
     "list_runs",
     "lost",
+    "note_follower",
     "pause",
     "paused_by",
     "start",
@@ -38,6 +46,8 @@ __all__ = [
 POLL = 0.05
 LOG_TAIL = 600
 CANCEL_GRACE = 300
+# Who holds the lock of all starts waits for a supervisor's takeover, and looks at all runs.
+LOCK_SECONDS = 15
 
 
 def start(
@@ -95,7 +105,7 @@ def start(
     """
     validate(spec)
     work_dir = work_dir.resolve()
-    with _lock(work_dir, wait):
+    with start_lock.held(work_dir, wait + LOCK_SECONDS):
         there = predecessors.find_same(work_dir, spec, heartbeat_stale, adopt or spec.resume)
         if there is not None:
             return there, True
@@ -136,22 +146,6 @@ def _check_slot(work_dir: Path, executor: str, most: int, heartbeat_stale: float
             where="[ffwd] runs_per_executor",
             remedy="Try again when one has ended, or on another executor",
         )
-
-
-@contextlib.contextmanager
-def _lock(work_dir: Path, wait: float) -> Iterator[None]:
-    runs = work_dir / RUNS
-    try:
-        work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # the mode is not that of parents made on the way
-        runs.mkdir(mode=0o700, exist_ok=True)
-        lock = FileLock(runs / ".lock", timeout=wait + 15, mode=0o600)
-        lock.acquire()
-    except Timeout as error:
-        raise RunActive("another run is being started", where=str(runs), remedy="Try again in a moment") from error
-    except OSError as error:
-        raise WriteRefused(f"the lock can't be taken: {error.strerror}", where=str(runs)) from error
-    with lock:
-        yield
 
 
 def _hand_over(earlier: RunDir, run: RunDir, spec: RunSpec) -> None:

@@ -1,4 +1,4 @@
-"""`tripleo-ffwd run list|show|pause|cancel|fence`: the runs of this machine's work_dir, without Mistral."""
+"""`tripleo-ffwd run list|show|pause|cancel|fence|prune`: the runs of this machine's work_dir, without Mistral."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tripleo_ffwd.ansible_run import runs
+from tripleo_ffwd.ansible_run import pruning, runs
 from tripleo_ffwd.ansible_run.rundir import RUNS
 from tripleo_ffwd.cli.supervisord import add_work_dir, work_dir
 from tripleo_ffwd.exceptions import InvalidInput
 from tripleo_ffwd.model import RunStatus
+from tripleo_ffwd.plan.phases import read_record
 
 COLOURS = {"live": "cyan", "unknown": "yellow", "paused": "yellow", "interrupted": "red", "successful": "green"}
 
@@ -32,6 +33,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         ("fence", "record that a run's machine is off and stays off", fence),
     ):
         _add(verbs, name, text, func).add_argument("run_id", metavar="RUN_ID", help="as `run list` shows it")
+    old = _add(verbs, "prune", "remove runs of former journeys that nothing needs any more", prune)
+    old.add_argument("--plan", default="", help="only those of this plan")
+    old.add_argument(
+        "--older-than", type=_days, default=30.0, metavar="DAYS", help="how many days ago they have ended (30)"
+    )
+    old.add_argument("--dry-run", action="store_true", help="remove nothing, say what would be")
     verbs.choices["cancel"].add_argument("--now", action="store_true", help="kill the tasks under way at once")
     verbs.choices["pause"].add_argument("--undo", action="store_true", help="take back a pause that is still to come")
     verbs.choices["pause"].add_argument(
@@ -55,6 +62,13 @@ def _add(
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(func=func)
     return parser
+
+
+def _days(text: str) -> float:
+    days = float(text)
+    if not 0 <= days < 36500:
+        raise ValueError(text)
+    return days
 
 
 def list_runs(args: argparse.Namespace) -> int:
@@ -122,6 +136,25 @@ def cancel(args: argparse.Namespace) -> int:
 def fence(args: argparse.Namespace) -> int:
     """Record that the machine of a run is off."""
     _print(runs.fence(_run_dir(args), args.host, args.reason), args)
+    return 0
+
+
+def prune(args: argparse.Namespace) -> int:
+    """Remove the runs that nothing needs any more, and name them."""
+    where = work_dir(args)
+    found = pruning.prune(
+        where,
+        lambda plan: read_record(where, plan).journey,
+        plan=args.plan,
+        days=args.older_than,
+        dry_run=args.dry_run,
+    )
+    if args.json:
+        print(json.dumps([status.to_dict() for status in found], indent=2))
+        return 0
+    for status in found:
+        print(f"{status.run_id}  {status.plan} {status.phase} {status.playbook}: {status.result or status.state}")
+    print(f"{len(found)} runs {'would be' if args.dry_run else 'were'} removed from {where / RUNS}")
     return 0
 
 

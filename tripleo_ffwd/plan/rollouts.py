@@ -2,6 +2,7 @@
 
 What batches have done is known by their runs; the record says which nodes were in which batch, so that a phase that
 goes on has the same ones, and which nodes the others went on without, so that they are counted, named, left alone.
+What is limited by tags does not finish the phase: it has a record of its own, beside the one that is gone on with.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tripleo_ffwd.plan.batches import Batch, Batching
 from tripleo_ffwd.plan.lock import guarded, records_dir
 
 FILE = "rollout.json"
+FILE_OF_TAGS = "rollout_of_tags.json"
 _LOST = "Remove it and start the phase without resume: its batches then begin at the beginning"
 _NEW = "Ask for the same, or start without resume: the batches then begin at the beginning"
 
@@ -45,12 +47,14 @@ class Rollout:
         batching: what was asked for.
         waves: the batches as they were planned.
         lost: nodes that were left behind, in the order in which they were.
+        tags: what the playbooks are limited to; empty for all of them.
     """
 
     playbook: str
     batching: Batching
     waves: tuple[tuple[Batch, ...], ...]
     lost: tuple[LostNode, ...] = ()
+    tags: str = ""
 
     def remaining(self) -> tuple[tuple[Batch, ...], ...]:
         """Return the batches without the nodes that were left behind."""
@@ -85,13 +89,17 @@ def _without(batch: Batch, gone: set[str]) -> Batch:
     return dataclasses.replace(batch, targets=tuple(node for node in batch.targets if node not in gone))
 
 
-def read(work_dir: Path, plan: str) -> Rollout | None:
-    """Return the record of a plan; None when there is none.
+def _file(work_dir: Path, plan: str, tags: str) -> Path:
+    return records_dir(work_dir, plan) / (FILE_OF_TAGS if tags else FILE)
+
+
+def read(work_dir: Path, plan: str, tags: str = "") -> Rollout | None:
+    """Return the record of a plan, of the phase that is limited by tags if there are any; None when there is none.
 
     Raises:
         InvalidInput: it is damaged.
     """
-    return records.read(records_dir(work_dir, plan) / FILE, _of_record, _LOST)
+    return records.read(_file(work_dir, plan, tags), _of_record, _LOST)
 
 
 def _of_record(data: Mapping[str, Any]) -> Rollout:
@@ -100,7 +108,8 @@ def _of_record(data: Mapping[str, Any]) -> Rollout:
     roles = asked["rolling_roles"]
     asked["rolling_roles"] = None if roles is None else tuple(roles)
     asked["health_check"] = tuple(asked["health_check"])
-    return Rollout(data["playbook"], Batching(**asked), waves, tuple(LostNode(**node) for node in data["lost"]))
+    lost = tuple(LostNode(**node) for node in data["lost"])
+    return Rollout(data["playbook"], Batching(**asked), waves, lost, data.get("tags", ""))
 
 
 def begin(work_dir: Path, plan: str, wanted: Rollout) -> None:
@@ -116,7 +125,7 @@ def go_on(work_dir: Path, plan: str, wanted: Rollout) -> Rollout:
         InvalidInput: other batches are wanted than those that were stopped; says in what they differ.
     """
     with guarded(work_dir, plan):
-        found = read(work_dir, plan)
+        found = read(work_dir, plan, wanted.tags)
         if found is None:
             _write(work_dir, plan, wanted)
             return wanted
@@ -129,8 +138,7 @@ def go_on(work_dir: Path, plan: str, wanted: Rollout) -> Rollout:
         ]
         if _nodes(found) != _nodes(wanted):
             differing.append("nodes")
-        if found.playbook != wanted.playbook:
-            differing.append("playbook")
+        differing += [name for name in ("playbook", "tags") if getattr(found, name) != getattr(wanted, name)]
         if differing:
             raise InvalidInput(
                 f"The batches of plan {plan} that were begun had other {', '.join(differing)}",
@@ -147,30 +155,30 @@ def _nodes(rollout: Rollout) -> set[str]:
     return {node for wave in rollout.waves for batch in wave for node in batch.targets}
 
 
-def leave_behind(work_dir: Path, plan: str, nodes: Iterable[LostNode]) -> bool:
+def leave_behind(work_dir: Path, plan: str, nodes: Iterable[LostNode], tags: str = "") -> bool:
     """Record nodes that are left behind; False, and nothing is recorded, when a role's budget does not allow it.
 
     Raises:
         InvalidInput: nothing is recorded of the plan, or it is damaged.
     """
     with guarded(work_dir, plan):
-        fewer = current(work_dir, plan).without(nodes)
+        fewer = current(work_dir, plan, tags).without(nodes)
         if fewer is not None:
             _write(work_dir, plan, fewer)
         return fewer is not None
 
 
-def current(work_dir: Path, plan: str) -> Rollout:
+def current(work_dir: Path, plan: str, tags: str = "") -> Rollout:
     """Return the record of a plan that must be there.
 
     Raises:
         InvalidInput: it is not, or is damaged.
     """
-    found = read(work_dir, plan)
+    found = read(work_dir, plan, tags)
     if found is None:
         raise InvalidInput(f"Nothing is recorded of batches of plan {plan}", remedy="Start the phase again")
     return found
 
 
 def _write(work_dir: Path, plan: str, rollout: Rollout) -> None:
-    write_json(records_dir(work_dir, plan) / FILE, dataclasses.asdict(rollout))
+    write_json(_file(work_dir, plan, rollout.tags), dataclasses.asdict(rollout))

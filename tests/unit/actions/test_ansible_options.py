@@ -56,6 +56,7 @@ def test_each_becomes_a_field_of_what_is_run() -> None:
         "collections_path": "/c",
         "inventory_file": "/i",
         "connect_timeout": 5,
+        "gather_timeout": 60,
         "library": "/l",
         "pipelining": False,
         "roles_path": "/r",
@@ -67,6 +68,7 @@ def test_each_becomes_a_field_of_what_is_run() -> None:
     spec = RunSpec("p", "run", "x.yaml", "/t", "d", **ansible_options.fields(conf(), given))
     assert (spec.become, spec.become_user, spec.become_method, spec.connect_timeout) == (False, "stack", "su", 5)
     assert (spec.ansible_collections_path, spec.ansible_library, spec.ansible_roles_path) == ("/c", "/l", "/r")
+    assert spec.gather_timeout == 60
     assert (spec.pipelining, spec.serial, spec.ssh_extra_args, spec.strategy) == (False, (1, "25%"), "-o A=b", "linear")
 
 

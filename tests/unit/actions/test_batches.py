@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from mistral_lib import actions
 
-from tripleo_ffwd.actions.batches import CheckBatchesAction, JudgeBatchAction, JudgeWaveAction
+from tripleo_ffwd.actions.batches import CheckBatchesAction, JudgeBatchAction, JudgeWaveAction, PlanBatchesAction
 from tripleo_ffwd.actions.phases import AcquireLockAction
 from tripleo_ffwd.actions.runs import CancelPlaybookAction, PausePlaybookAction, StartPlaybookAction
 from tripleo_ffwd.plan import batches, outputs, rollouts
@@ -176,3 +176,23 @@ def test_a_pause_is_taken_back_and_does_not_take_back_a_cancel(begun):
     assert "cancelled" in refused(start())["message"]
     run(PausePlaybookAction(plan=PLAN, undo=True))
     assert "cancelled" in refused(start())["message"]
+
+
+def test_batches_that_are_limited_by_tags_leave_those_that_are_to_be_gone_on_with_alone(begun):
+    run_dir = lost_run(begun, "cmp-1")
+    judge(run_dir)
+    before = rollouts.current(begun, PLAN)
+    hosts = {"RoleNetHostnameMap": {"Compute": {"canonical": list(COMPUTES)}}}
+    digest = outputs.save(begun, [{"output_key": key, "output_value": value} for key, value in hosts.items()])
+    manifest = begun / "tree" / "manifest.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "rolling": ["Compute"]}))
+    asked = {"canary": 0, "size": 5, "failure_budget": 1}
+    planned = run(PlanBatchesAction(PLAN, OWNER, str(begun / "tree"), list(COMPUTES), asked, digest, tags="validation"))
+    assert [batch["targets"] for (batch,) in planned["waves"]] == [list(COMPUTES)]
+    assert rollouts.current(begun, PLAN) == before
+    error = {"error": {"run_dir": str(run_dir), "message": "no"}}
+    answer = run(JudgeBatchAction(PLAN, OWNER, "Compute-1", list(COMPUTES), error, tags="validation"))
+    assert (answer["go_on"], answer["targets"]) == (True, [name for name in COMPUTES if name != "cmp-1"])
+    told = refused(JudgeWaveAction(PLAN, 0, 1, [GOOD], tags="validation"))
+    assert "left behind: cmp-1" in told["message"]
+    assert rollouts.current(begun, PLAN) == before

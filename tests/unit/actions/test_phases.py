@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import time
 from types import SimpleNamespace
 
 from mistral_lib import actions
 
-from tripleo_ffwd.actions.phases import AcquireLockAction, FinishPhaseAction, RecordPlaybookAction
+from tripleo_ffwd.actions.phases import AcquireLockAction, BeginPhaseAction, FinishPhaseAction, RecordPlaybookAction
+from tripleo_ffwd.model import PHASE_PLAYBOOKS
 from tripleo_ffwd.plan import phases
 
 
@@ -46,3 +50,56 @@ def test_what_was_limited_by_tags_has_not_finished(work_dir):
     assert phases.read_record(work_dir, "p").playbooks == {}
     run(RecordPlaybookAction("p", "upgrade", "e-2", "upgrade_steps_playbook.yaml", ["ctl-0"], tags=""))
     assert phases.read_record(work_dir, "p").playbooks == {"ctl-0": ("upgrade_steps_playbook.yaml",)}
+
+
+def test_tags_are_told_to_the_beginning_of_a_phase(work_dir):
+    steps = PHASE_PLAYBOOKS["upgrade"]
+    phases.begin(work_dir, "p", "prepare", [], execution="e-0")
+    phases.finish(work_dir, "p", "prepare", [])
+    phases.begin(work_dir, "p", "run", ["ctl-0"], execution="e-0")
+    phases.finish(work_dir, "p", "run", ["ctl-0"])
+    for playbook in steps:
+        phases.finish_playbook(work_dir, "p", "upgrade", ["ctl-0"], playbook)
+    assert run(AcquireLockAction("p", "upgrade", "e-1"))["acquired"]
+    run(BeginPhaseAction("p", "upgrade", "e-1", ["ctl-0"], steps[1], tags="validation"))
+    assert phases.read_record(work_dir, "p").playbooks == {"ctl-0": steps}
+    assert phases.read_record(work_dir, "p").state("ctl-0", "upgrade") == "finished"
+
+
+def acquire(plan: str, owner: str, **more):
+    return run(AcquireLockAction(plan, "prepare", owner, {"stack": "cloud"}, **more))
+
+
+def live_run(work_dir, plan: str) -> None:
+    directory = work_dir / "runs" / "20261123T000000000000-abcdef"
+    directory.mkdir(parents=True)
+    (directory / "spec.json").write_text(json.dumps({"plan": plan, "phase": "run", "playbook": "p.yaml"}))
+    (directory / "launch.json").write_text(json.dumps({"created": time.time()}))
+
+
+def test_two_plans_are_not_at_work_on_one_stack_at_once(work_dir):
+    assert acquire("one", "e-1") == {"acquired": True, "holder": "e-1"}
+    assert acquire("two", "e-2") == {"acquired": False, "holder": "e-1"}
+    refused = acquire("two", "e-2", holder="e-1", holder_state="RUNNING").error
+    assert refused["error"] == "PlanLocked"
+    assert "Plan one, of the same stack cloud, is in phase prepare" in refused["message"]
+    assert "e-1, which is RUNNING" in refused["message"]
+    assert run(AcquireLockAction("three", "prepare", "e-3", {"stack": "other"}))["acquired"]
+
+
+def test_a_stack_is_free_when_the_other_plans_phase_has_ended(work_dir):
+    assert acquire("one", "e-1")["acquired"]
+    run(FinishPhaseAction("one", "prepare", "e-1", error="it failed"))
+    assert acquire("two", "e-2")["acquired"]
+    assert not acquire("one", "e-3")["acquired"]
+
+
+def test_a_stack_is_taken_over_from_a_lost_execution_but_not_from_its_run(work_dir):
+    assert acquire("one", "e-1")["acquired"]
+    lost = {"holder": "e-1", "holder_state": "CANCELLED"}
+    live_run(work_dir, "one")
+    assert "of plan one, of the same stack cloud, is live" in acquire("two", "e-2", **lost).error["message"]
+    shutil.rmtree(work_dir / "runs")
+    assert acquire("two", "e-2", **lost)["acquired"]
+    # It is known by its name alone, too: the plan's own is that of its stack.
+    assert run(AcquireLockAction("cloud", "run", "e-4", {}))["holder"] == "e-2"

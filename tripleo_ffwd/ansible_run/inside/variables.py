@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import json
 import os
 import pickle
+import time
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +22,12 @@ from typing import Any
 KEY_BYTES = 32
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
+# Room for what a stage leaves is taken before it begins, on top of what the largest one before it took.
+RESERVE_BYTES = 1 << 19
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+# File systems that can't take room without writing to it.
+_CANNOT = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
+_PATIENCE, _PAUSE = 10.0, 0.5
 
 # What the three stores of Ansible's variable manager are called there, by what they hold.
 _STORES = {"facts": "_fact_cache", "set": "_nonpersistent_fact_cache", "included": "_vars_cache"}
@@ -74,20 +82,46 @@ class Keeper:
         path: the file, made with mode 0600.
         key: 32 bytes.
         version: of ansible-core, whose objects they are.
+        room: a file beside it that does nothing but take the room that the next record will need.
     """
 
-    def __init__(self, path: Path, key: bytes, version: str) -> None:
+    def __init__(self, path: Path, key: bytes, version: str, room: Path) -> None:
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._cipher = _cipher(key)
         self._version = version
         self._known: Values = {}
+        self._largest = 0
+        self._room = room
 
     def begin(self, state: Values) -> None:
         """Take a state for what is kept already."""
         self._known = state
 
+    def reserve(self) -> None:
+        """Take room for what the next stage leaves: without it a run could not be gone on with there.
+
+        Raises:
+            OSError: there is none.
+        """
+        descriptor = os.open(self._room, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(descriptor, 0, RESERVE_BYTES + self._largest)
+        except OSError as error:
+            self.release()
+            if error.errno not in _CANNOT:
+                raise
+        finally:
+            os.close(descriptor)
+
+    def release(self) -> None:
+        """Give the room back."""
+        with contextlib.suppress(OSError):
+            self._room.unlink(missing_ok=True)
+
     def keep(self, stage: str, manager: Any) -> None:
-        """Keep what has changed until the end of a stage, durably.
+        """Keep what has changed until the end of a stage, durably, in the room that was taken for it.
+
+        Where there is none it waits a moment: what Ansible knows is nowhere else.
 
         Raises:
             OSError: it isn't there, or not whole.
@@ -98,7 +132,18 @@ class Keeper:
         size = len(data) + _NONCE_BYTES + _TAG_BYTES
         head = json.dumps({"stage": stage, "version": self._version, "bytes": size}).encode() + b"\n"
         nonce = os.urandom(_NONCE_BYTES)
-        self._append(memoryview(head + nonce + self._cipher.encrypt(nonce, data, head)))
+        record = head + nonce + self._cipher.encrypt(nonce, data, head)
+        self.release()
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                self._append(memoryview(record))
+                break
+            except OSError as error:
+                if error.errno not in _NO_ROOM or time.monotonic() > deadline:
+                    raise
+                time.sleep(_PAUSE)
+        self._largest = max(self._largest, len(record))
         self._known = now
 
     def _append(self, data: memoryview) -> None:

@@ -94,7 +94,7 @@ class CallbackModule(DefaultCallback):  # type: ignore[misc]
         self._restore, self._first = str(private["restore"]), str(private["first_stage"])
         self._finished, self._first_hosts = Path(private["finished"]), list(private["first_hosts"])
         self._notified = [(str(name), str(host)) for name, host in private["notified"]]
-        self._keeper = variables.Keeper(self._path, self._key, ansible_version)
+        self._keeper = variables.Keeper(self._path, self._key, ansible_version, Path(private["room"]))
 
     @_surely
     def v2_playbook_on_start(self, playbook: Any) -> None:
@@ -123,11 +123,23 @@ class CallbackModule(DefaultCallback):  # type: ignore[misc]
         self._keep()
         self._under, self._manager = play, play.get_variable_manager()
         name = play.get_name().strip()
+        begins = name in self._stages and name != self._stage  # not the next batch of a play with `serial`
         self._stage = name if name in self._stages else ""
         self.recorder.begin_play(name)
+        if begins:
+            self._reserve()
         if self._notified and name == self._first:
             for notification, host in handlers.notify(play, self._notified):
                 self.recorder.tell("notify", handler=notification, host=host)
+
+    def _reserve(self) -> None:
+        """Begin no stage whose variables there is no room for: the run is gone on with there once there is."""
+        try:
+            self._keeper.reserve()
+        except OSError as error:
+            where = self._path.parent
+            self.recorder.give_up(f"no room in {where} for the variables that {self._stage} leaves: {error.strerror}")
+            self.recorder.stop_if_broken()
 
     def _keep(self) -> None:
         if not self._stage or self._manager is None:
@@ -200,6 +212,7 @@ class CallbackModule(DefaultCallback):  # type: ignore[misc]
     def v2_playbook_on_stats(self, stats: Any) -> None:
         """Record Ansible's last word, and keep what is known of the hosts that have come through a stage."""
         self._keep()
+        self._keeper.release()
         self.recorder.finish(stats.failures, stats.dark)
 
 
