@@ -73,9 +73,10 @@ else
 	PYTHONPATH=tests $(BIN)/python -m faults --rows '$(ROWS)' --seed $(or $(SEED),1) --moments $(or $(MOMENTS),10) --state $(or $(STATE),.faults.json)
 endif
 
-# Heat and Mistral killed in the middle of stack updates: `test` has a part of it.
+# Heat and Mistral killed in the middle of stack updates: `test` has a part of it; then scripts through Heat's agents.
 test-faults-heat: $(VENV)/.installed
 	FFWD_TEST_FAULTS=all $(BIN)/python -m pytest tests/functional/test_heat_faults.py tests/functional/test_heat_updates.py --durations=10 $(PYTEST_ARGS)
+	FFWD_TEST_SCRIPTS=all $(BIN)/python -m pytest tests/functional/test_servers_scripts.py $(PYTEST_ARGS)
 
 # Whose credentials Heat is asked with, and all phases by the commands with tokens that live for a minute, on a real
 # keystone: a target of its own, it installs one and takes a quarter of an hour.

@@ -248,7 +248,7 @@ def test_variables_of_another_ansible_are_not_restored(inside: Inside, tmp_path:
     (tmp_path / "runs").mkdir()
     key = calling.variables_key(RunDir(tmp_path / "runs" / "run0"))
     manager = type("Manager", (), {"_fact_cache": {}, "_nonpersistent_fact_cache": {}, "_vars_cache": {}})
-    variables.Keeper(path, key, "2.14.3").keep(ONE, manager)
+    variables.Keeper(path, key, "2.14.3", tmp_path / "room").keep(ONE, manager)
     spec = dataclasses.replace(spec_of(tree), first_stage=TWO, restore=ONE)
     run, code, _ = inside.go(spec, variables_bin=path.read_bytes())
     assert code == STOPPED

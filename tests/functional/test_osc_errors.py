@@ -5,6 +5,7 @@ A Mistral that is away and wrong options are in tests/unit/cli/osc, credentials 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,7 +15,7 @@ from openstack_cli import Openstack
 from tripleo_ffwd import config, heat
 from tripleo_ffwd.embedded import undercloud
 
-STACK = "failing"
+STACK = "erring"
 QUICK = ("--stack", STACK, "--poll-interval", "1")
 ABOUT = ("--stack", STACK)
 FFWD = ("overcloud", "ffwd-upgrade")
@@ -30,13 +31,14 @@ def openstack(cloud, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def templates(cloud, tmp_path_factory) -> str:
+def templates(cloud, tmp_path_factory) -> Iterator[str]:
     """Templates of a stack that is there, of a plan that is not."""
     gate = tmp_path_factory.mktemp("gate")
     directory = small_overcloud.templates(tmp_path_factory.mktemp("templates"), gate)
     client = heat.connect(config.load_file(cloud.site.mistral / "mistral.conf"), None)
     heat.create(client, STACK, heat.build_bundle(directory / "overcloud.yaml", []), 120)
-    return str(directory)
+    yield str(directory)
+    heat.delete(client, STACK)
 
 
 @pytest.fixture(scope="module")

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from types import SimpleNamespace
 
 import pytest
 import requests
 import yaml
+from heatclient import exc as heat_exc
 from support import until
 
 from tripleo_ffwd import config, heat
 from tripleo_ffwd.cli.register import workbooks
+from tripleo_ffwd.exceptions import Unavailable
 
+# On a cloud of its own: whoever has a deployment in Heat is sent the script, and those of other tests have no agents.
+pytestmark = pytest.mark.skipif(os.environ.get("FFWD_TEST_SCRIPTS") != "all", reason="a cloud: make test-faults-heat")
 SERVERS = ("one", "two")
 NAME = "ffwd-upgrade-prepare"
 _TEMPLATE = {
@@ -107,6 +112,30 @@ def test_every_server_runs_the_script_and_one_that_fails_is_named(cloud, queues,
     left = client.api.software_deployments.list()
     assert {one.server_id for one in left} == set(servers) and len(list(left)) == 2
     assert not [name for name in swift.containers if done.id in name or failed.id in name]
+
+
+def test_what_was_sent_is_taken_back_when_heat_takes_no_more(cloud, queues, swift, client, monkeypatch):
+    sent = []
+    api = client.api.software_deployments
+
+    def one_alone(**given):
+        if sent:
+            raise heat_exc.HTTPServiceUnavailable
+        sent.append(given)
+        return create(**given)
+
+    create = api.create
+    script = heat.Script(NAME, "true")
+    monkeypatch.setattr(api, "create", one_alone)
+    before = {one.id for one in api.list()}
+    configs = {one.id for one in client.api.software_configs.list()}
+    with pytest.raises(Unavailable):
+        for server in heat.servers_with_agents(client):
+            made = heat.send_script(client, server, script, "http://127.0.0.1:1/")
+    heat.take_back_script(client, *made)
+    heat.take_back_script(client, *made)  # again, what is gone is gone
+    assert {one.id for one in api.list()} == before
+    assert {one.id for one in client.api.software_configs.list()} == configs
 
 
 def test_a_server_that_says_nothing_is_named_in_time(cloud, queues, swift, client):

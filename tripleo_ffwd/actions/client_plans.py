@@ -11,6 +11,7 @@ from tripleo_ffwd.actions import secrets, selection
 from tripleo_ffwd.actions.base import Caller, FfwdAction
 from tripleo_ffwd.exceptions import FfwdError, InvalidInput, OutOfTurn
 from tripleo_ffwd.plan import lock, phases, refreshing
+from tripleo_ffwd.plan.places import NotReadable
 from tripleo_ffwd.plan.store import PlanStore, open_store
 
 LOG = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ class ListPlansAction(FfwdAction):
         names = list(store.plans())
         for name in names:
             # The client asks this first of all; a plan that can't be mended must not keep it from the others.
-            with contextlib.suppress(FfwdError):
+            with contextlib.suppress(FfwdError, NotReadable, OSError):
                 if refreshing.mend(store, name):
                     LOG.warning("The container of plan %s had lost its passwords, they were put back", name)
         return names

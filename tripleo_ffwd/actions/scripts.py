@@ -17,8 +17,6 @@ from tripleo_ffwd.plan.scripts import Sending, Sent
 from tripleo_ffwd.plan.swift import account as swift_account
 from tripleo_ffwd.plan.swift import signals
 
-# How many servers are sent it between two records of who was.
-AT_ONCE = 20
 NOBODY = "Heat has no server with an agent: there is nobody to run {name}."
 
 
@@ -58,13 +56,15 @@ class SendScriptAction(FfwdAction):
         account = swift_account.connect(caller.conf, caller.security)
         signals.make(account, self.execution, sending.key)
         script = heat.Script(self.name, self.config, self.group)
-        while sending.left:
-            made = []
-            for server in sending.left[:AT_ONCE]:
+        try:
+            for server in sending.left:
                 url = signals.url(account, sending.container, server, sending.key, self.timeout + 600)
-                made.append(Sent(server, *heat.send_script(client, server, script, url)))
-            sending = dataclasses.replace(sending, sent=(*sending.sent, *made))
-            scripts.write(caller.work_dir, self.execution, sending)
+                sent = Sent(server, *heat.send_script(client, server, script, url))
+                sending = dataclasses.replace(sending, sent=(*sending.sent, sent))
+                scripts.write(caller.work_dir, self.execution, sending)
+        except FfwdError:
+            _tidy_up(caller, sending)  # nobody would look at what the others say
+            raise
         number = len(sending.servers)
         return {"servers": number, "message": f"{self.name} was sent to {number} servers."}
 
@@ -103,13 +103,17 @@ class GetScriptStatusAction(FfwdAction):
             return {"settled": True, "done": 0, "waiting": 0, "message": NOBODY.format(name=sending.name)}
         try:
             sending = self._look(caller, sending)
-        except Unavailable as error:  # it is looked at again
+        except Unavailable as error:
+            if time.time() >= sending.until:
+                _tidy_up(caller, sending)
+                raise
+            # It is looked at again.
             return {"settled": False, "done": 0, "waiting": len(sending.waiting), "message": str(error)}
         waiting = sending.waiting
         if waiting and time.time() < sending.until:
             done = len(sending.servers) - len(waiting)
             return {"settled": False, "done": done, "waiting": len(waiting), "message": ""}
-        self._tidy_up(caller, sending)
+        _tidy_up(caller, sending)
         _check(sending)
         number = len(sending.servers)
         return {
@@ -133,12 +137,15 @@ class GetScriptStatusAction(FfwdAction):
             scripts.write(caller.work_dir, self.execution, sending)
         return sending
 
-    def _tidy_up(self, caller: Caller, sending: Sending) -> None:
+
+def _tidy_up(caller: Caller, sending: Sending) -> None:
+    """Remove what is left in Heat and Swift; what does not answer keeps it, and keeps nobody waiting more than once."""
+    with contextlib.suppress(FfwdError):
         client = heat.connect(caller.conf, caller.security)
         for one in sending.sent:
             heat.take_back_script(client, one.config, one.deployment)
-        with contextlib.suppress(FfwdError):
-            signals.remove(swift_account.connect(caller.conf, caller.security), sending.container)
+    with contextlib.suppress(FfwdError):
+        signals.remove(swift_account.connect(caller.conf, caller.security), sending.container)
 
 
 def _check(sending: Sending) -> None:

@@ -48,8 +48,8 @@ def add_parser(subparsers: Any) -> None:
     parser.set_defaults(func=run)
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what `generate` and `preview` share."""
+def add_options(parser: argparse.ArgumentParser, *, phases_only: bool = False) -> None:
+    """Add what `generate`, `preview` and `rehearse` share; a rehearsal goes through the phases' playbooks alone."""
     parser.add_argument(
         "--outputs",
         required=True,
@@ -57,7 +57,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="JSON: [{output_key, output_value}], a mapping, or `openstack stack output show STACK --all -f json`",
     )
-    parser.add_argument("--phase", choices=("run", "upgrade", "converge"), help="only the playbooks of this phase")
+    playbooks = parser.add_mutually_exclusive_group()
+    playbooks.add_argument("--phase", choices=("run", "upgrade", "converge"), help="only the playbooks of this phase")
+    parser.set_defaults(playbook=[])
+    if not phases_only:
+        playbooks.add_argument(
+            "--playbook",
+            metavar="NAME",
+            action="append",
+            help="only this playbook, such as update_steps_playbook.yaml; can be given more than once",
+        )
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
         "--config-download", type=Path, metavar="DIR", help="classic tree with the servers' deployments"
@@ -145,6 +154,7 @@ def compile_from(args: argparse.Namespace) -> PlaybookTree:
     outputs = _read_outputs(args.outputs)
     options = GenerateOptions(
         phase=args.phase,
+        only=tuple(args.playbook),
         releases=tuple(name.strip() for name in args.releases.split(",") if name.strip()) if args.releases else (),
         task_order=args.task_order or "",
         ssh_user=settings.ssh_user,

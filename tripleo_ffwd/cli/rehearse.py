@@ -36,7 +36,7 @@ def add_parser(subparsers: Any) -> None:
         "and no service is reached. Ends with a report: order, counts, estimated time, what is missing and what could "
         "not be decided. Exit code 0: all of it was gone through; 2: something is missing, see the report; 1: error.",
     )
-    generate.add_options(parser)
+    generate.add_options(parser, phases_only=True)
     parser.add_argument("--format", choices=tuple(REPORTS), default="table", help="of the report; default: table")
     parser.add_argument(
         "--output-dir",

@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 
-from heatclient.common import deployment_utils
-
-from tripleo_ffwd.exceptions import FfwdError
+from tripleo_ffwd.exceptions import NotFound
 from tripleo_ffwd.heat.connection import HeatClient, asking
 
 TRANSPORT = "TEMP_URL_SIGNAL"
@@ -45,23 +43,32 @@ def send(client: HeatClient, server: str, script: Script, signal_url: str) -> tu
     Raises:
         Unavailable, ConfigurationError: Heat does not answer, or not to us.
     """
+    from heatclient.common import deployment_utils  # it needs the swiftclient of the extra, as who has a URL has
+
     source = {"config": script.config, "group": script.group}
     made = deployment_utils.build_derived_config_params(
         "CREATE", source, script.name, {}, server, TRANSPORT, signal_url
     )
     with asking(client, f"Script {script.name} can't be sent to server {server}"):
         config = client.api.software_configs.create(**made)
-        deployment = client.api.software_deployments.create(
-            config_id=config.id, server_id=server, action="CREATE", status="IN_PROGRESS", tenant_id="unused"
-        )
+        with contextlib.ExitStack() as undo:
+            undo.callback(client.api.software_configs.delete, config.id)
+            deployment = client.api.software_deployments.create(
+                config_id=config.id, server_id=server, action="CREATE", status="IN_PROGRESS", tenant_id="unused"
+            )
+            undo.pop_all()
         return str(config.id), str(deployment.id)
 
 
 def take_back(client: HeatClient, config: str, deployment: str) -> None:
-    """Remove what `send` has made; what can't be removed stays, and does no harm."""
+    """Remove what `send` has made, or what is left of it.
+
+    Raises:
+        Unavailable, ConfigurationError: Heat does not answer, or not to us.
+    """
     for name, delete in (
         (deployment, client.api.software_deployments.delete),
         (config, client.api.software_configs.delete),
     ):
-        with contextlib.suppress(FfwdError), asking(client, f"{name} can't be removed"):
+        with contextlib.suppress(NotFound), asking(client, f"{name} can't be removed"):
             delete(name)

@@ -66,7 +66,8 @@ def mend(store: PlanStore, plan: str) -> bool:
         Unavailable: Swift does not answer.
     """
     backend = store.backend
-    if not isinstance(backend, SwiftBackend) or backend.current(plan) is None:
+    # Of plan number 0, TripleO's own, there is no version of ours that could have the passwords.
+    if not isinstance(backend, SwiftBackend) or not backend.current(plan):
         return False
     data = backend.account.get(plan, plan_environment.NAME)
     try:
@@ -76,6 +77,8 @@ def mend(store: PlanStore, plan: str) -> bool:
     except (yaml.YAMLError, AttributeError):
         found = {}
     kept = yaml.safe_load(tripleo_files.contents(store.current(plan))[plan_environment.NAME])
+    if not kept.get("passwords"):
+        return False
     mended = {**kept, **found, "passwords": kept["passwords"]}
     backend.account.put(plan, plan_environment.NAME, yaml.safe_dump(mended, default_flow_style=False).encode())
     return True

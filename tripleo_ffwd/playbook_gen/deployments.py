@@ -9,7 +9,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any
 
@@ -110,14 +110,18 @@ def lacking(text: str, given: Mapping[str, str] | None, outputs: Outputs) -> lis
             continue
         path, lists = _role_lists(given or {}, role)
         missing = [kind for kind in kinds if not {f"{kind}_{role}", f"{role}_{kind}"} & lists.keys()]
-        found += [f"per-server deployments {kind}_{role} ({len(hosts)} servers)" for kind in missing]
+        found += [f"per-server deployments {kind}_{role} ({_number(hosts)})" for kind in missing]
         if given is None or not path:
             continue
         if given.get("deployments.yaml") != DEPLOYMENT_TASKS:
             found += _without_files(given, role, hosts, lists)
         elif bare := [host for host in hosts if f"{DIRECTORY}/servers/{host}.json" not in given]:
-            found.append(f"per-server deployments of {', '.join(bare[:5])} ({role}, {len(bare)} servers)")
+            found.append(f"per-server deployments of {', '.join(bare[:5])} ({role}, {_number(bare)})")
     return found
+
+
+def _number(hosts: Sequence[str]) -> str:
+    return f"{len(hosts)} server{'' if len(hosts) == 1 else 's'}"
 
 
 def _role_lists(given: Mapping[str, str], role: str) -> tuple[str, dict[str, Any]]:
@@ -136,7 +140,7 @@ def _without_files(given: Mapping[str, str], role: str, hosts: tuple[str, ...], 
     for name in dict.fromkeys(map(str, named)):
         bare = [host for host in hosts if f"{role}/{host}/{name}" not in given]
         if bare:
-            found.append(f"deployment {name} of {', '.join(bare[:5])} ({role}, {len(bare)} servers)")
+            found.append(f"deployment {name} of {', '.join(bare[:5])} ({role}, {_number(bare)})")
     return found
 
 

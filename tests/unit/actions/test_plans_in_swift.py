@@ -111,6 +111,16 @@ def test_a_client_that_died_with_the_container_emptied_finds_the_plan_and_its_pa
     assert stub.files("p") == untouched
 
 
+def test_a_plan_that_was_never_ours_stays_as_it_is_when_plans_are_listed(stub):
+    run(CreateContainerAction("p"))
+    client_uploads(
+        stub, "p", {**FILES, "plan-environment.yaml": "name: p\ntemplate: overcloud.yaml\nenvironments: []\n"}
+    )
+    before = stub.files("p")
+    assert run(ListPlansAction()) == ["p"]
+    assert stub.files("p") == before
+
+
 def test_a_plan_is_not_refreshed_under_a_phase(stub):
     run(CreateContainerAction("p"))
     client_uploads(stub, "p", FILES)

@@ -205,7 +205,7 @@ def test_a_classic_tree_is_run_by_its_own_tasks(small: dict[str, Any], ansible_p
 
     del given["Compute/cmp-1/NetworkDeployment"]
     [missing] = generate(small, None, config_download=given).manifest["missing_inputs"]
-    assert missing == {"playbook": DEPLOY, "what": "deployment NetworkDeployment of cmp-1 (Compute, 1 servers)"}
+    assert missing == {"playbook": DEPLOY, "what": "deployment NetworkDeployment of cmp-1 (Compute, 1 server)"}
     del given["group_vars/Compute"]
     told = [entry["what"] for entry in generate(small, None, config_download=given).manifest["missing_inputs"]]
     assert told == [f"per-server deployments {kind}_deployments_Compute (2 servers)" for kind in ("pre", "post")]
@@ -223,7 +223,7 @@ def test_a_server_for_which_heat_has_none_is_told(small: dict[str, Any]) -> None
     made = collection()
     del made.servers["id-n1"]
     told = [entry["what"] for entry in generate(small, made).manifest["missing_inputs"]]
-    assert told == ["per-server deployments of cmp-1 (Compute, 1 servers)"]
+    assert told == ["per-server deployments of cmp-1 (Compute, 1 server)"]
     made.servers.clear()
     told = [entry["what"] for entry in generate(small, made).manifest["missing_inputs"]]
     assert "per-server deployments of cmp-0, cmp-1 (Compute, 2 servers)" in told

@@ -275,3 +275,17 @@ def test_only_what_is_named_is_compiled(outputs: dict[str, Any]) -> None:
     assert {stage["playbook"] for stage in tree.manifest["stages"]} == {wanted}
     with pytest.raises(InvalidInput, match=r"no playbook 'update_steps_playbook.yaml'.*external_update_steps_playbook"):
         pipeline.compile_playbooks(outputs, GenerateOptions(only=("update_steps_playbook.yaml",)))
+
+
+def test_the_command_line_compiles_the_named_playbook_alone(
+    outputs: dict[str, Any], tmp_path: Path, capsys: Any
+) -> None:
+    (tmp_path / "outputs.json").write_text(json.dumps(external(outputs)))
+    words = ["generate", "--outputs", str(tmp_path / "outputs.json"), "--output-dir", str(tmp_path / "tree")]
+    assert main([*words, "--playbook", "external_update_steps_playbook.yaml"]) == 0
+    assert "stages: external_update_steps_playbook.yaml 2" in capsys.readouterr().out
+    assert [path.name for path in (tmp_path / "tree").glob("*_playbook.yaml")] == [
+        "external_update_steps_playbook.yaml"
+    ]
+    assert main([*words, "--playbook", "deploy.yaml"]) == 1
+    assert "the outputs have no playbook 'deploy.yaml'" in capsys.readouterr().err
