@@ -91,7 +91,8 @@ class RunSpec:
         ssh_extra_args: more options of ssh, as a shell takes them, before ours.
         pipelining: modules go over the connection that is there, instead of as files.
         connect_timeout: seconds within which a host must answer.
-        gather_timeout: seconds within which the facts of a host must have been gathered.
+        gather_timeout: seconds within which the facts of a host must have been gathered, and within which it must have
+            been looked at for what earlier runs have left.
         become, become_user, become_method: how tasks run on the hosts where the playbook doesn't say; an empty user or
             method is Ansible's default.
         serial: how many hosts (or how much of them, as in ``25%``) of a rolling role go through a stage at once: the
@@ -102,7 +103,7 @@ class RunSpec:
         tags, skip_tags: as ansible-playbook takes them.
         extra_vars: variables for the run. They may be secret: written 0600, shown nowhere.
         extra_vars_file: file of more variables; never copied.
-        inventory_file: the caller's own inventory, as `ansible_run.inventories` keeps it; it goes before the tree's.
+        inventory_file: the caller's own inventory, as `ansible_run.inventories` keeps it, beside the tree's.
         ansible_library, ansible_roles_path, ansible_collections_path: where modules, roles and collections are,
             separated by colons; empty for Ansible's defaults.
         check: Ansible's check mode.

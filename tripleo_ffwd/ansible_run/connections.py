@@ -32,6 +32,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 }
 VARIABLES = tuple(name for names in NAMES.values() for name in names)
 LOCAL = ("local", "ansible.builtin.local")
+# `smart` is ssh where that keeps connections, as ours does.
+SSH = ("ssh", "ansible.builtin.ssh", "smart")
 # Of other ways to become root nothing is known.
 SUDO = ("", "sudo", "ansible.builtin.sudo")
 _TRUE = frozenset({"yes", "y", "on", "1", "true", "t"})
@@ -82,6 +84,8 @@ def way(name: str, given: Mapping[str, Any], spec: RunSpec, me: str) -> Way:
     worked_out = [n for n in VARIABLES if _is_template(given.get(n)) and not (local and n in NAMES["python"])]
     if worked_out:
         return Way(local, name, unknown=f"only Ansible can work out {worked_out[0]}")
+    if not local and (said["connection"] or "ssh") not in SSH:
+        return Way(local, name, unknown="ansible_connection is not ssh there, and a look takes ssh alone")
     if said["password"] and not local:
         return Way(local, name, unknown="it is logged in there with a password, and a look takes keys alone")
     user = me if local else str(said["user"] or spec.ssh_user)
@@ -119,4 +123,5 @@ def _is_true(value: Any) -> bool:
 
 
 def _is_template(value: Any) -> bool:
-    return isinstance(value, str) and any(mark in value for mark in _TEMPLATE)
+    # What is encrypted is listed as a mapping.
+    return isinstance(value, Mapping) or (isinstance(value, str) and any(mark in value for mark in _TEMPLATE))

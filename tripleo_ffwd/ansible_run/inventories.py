@@ -1,7 +1,8 @@
 """An inventory of the caller's own: kept as it came, looked at by Ansible itself, compared with the playbooks' hosts.
 
 It is used beside the one of the generated tree, whose groups the playbooks are for: what it says of a host or a group
-goes before what that says. It holds tokens and passwords: the file is for its owner alone, and no message quotes it.
+goes before what that says of the same, but for files of variables. It holds tokens and passwords: the file is for its
+owner alone, and no message quotes it.
 """
 
 from __future__ import annotations
@@ -13,11 +14,10 @@ import json
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tripleo_ffwd.ansible_run import connections
 from tripleo_ffwd.ansible_run.command import clean_environment, require_ansible
 from tripleo_ffwd.ansible_run.redaction import read_settings
 from tripleo_ffwd.ansible_run.tree import Tree
@@ -42,14 +42,12 @@ class Inventory:
         hosts: names of its hosts.
         groups: names of the hosts of each group, also of those below it.
         plan: name of the plan that it was made for, as TripleO's inventories say it of the undercloud; or empty.
-        ways: by host, the variables that say how it is reached, passwords among them.
         secrets: values in it that no log may show and that only Ansible finds; those of a YAML file stay there.
     """
 
     hosts: tuple[str, ...]
     groups: Mapping[str, tuple[str, ...]]
     plan: str = ""
-    ways: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     secrets: tuple[str, ...] = ()
 
 
@@ -77,7 +75,8 @@ def keep(work_dir: Path, text: str, look_at: Any = None) -> Path:
     data = text.encode()
     # No suffix: Ansible then tries one form after the other.
     path = directory / hashlib.sha256(data).hexdigest()
-    if path.is_file():
+    # An older release has not kept as much of what it saw.
+    if path.is_file() and (look_at is None or "secrets" in (read_json(_beside(path)) or {})):
         path.touch()
         return path
     if look_at is not None:
@@ -101,9 +100,7 @@ def look(path: Path) -> Inventory:
     if not isinstance(found, dict) or not path.is_file():
         raise InvalidInput("There is no such inventory", where=str(path), remedy="Give its text again")
     groups = {name: tuple(hosts) for name, hosts in found["groups"].items()}
-    return Inventory(
-        tuple(found["hosts"]), groups, found["plan"], found.get("ways", {}), tuple(found.get("secrets", ()))
-    )
+    return Inventory(tuple(found["hosts"]), groups, found["plan"], tuple(found.get("secrets", ())))
 
 
 def secrets(path: str) -> set[str]:
@@ -131,26 +128,32 @@ def check(spec: RunSpec, tree: Tree) -> None:
             )
 
 
+def hostvars(paths: Sequence[Path], scratch: Path, seconds: float = TIMEOUT) -> Mapping[str, Mapping[str, Any]]:
+    """Return the variables of each host, as a run has them that is given these inventories in this order.
+
+    Args:
+        paths: the inventories.
+        scratch: a private directory for Ansible's files.
+        seconds: after which it is ended.
+
+    Raises:
+        InvalidInput: Ansible can't read them, or not in time.
+        ConfigurationError: there is no Ansible.
+    """
+    listed = _listing(paths, scratch, seconds)
+    if listed is None:
+        raise InvalidInput(
+            "The inventory that was given can't be read by Ansible together with that of the playbooks",
+            where=str(paths[-1]),
+            remedy="See what `ansible-inventory -i INVENTORY -i FILE --list` says of them",
+        )
+    found: Mapping[str, Mapping[str, Any]] = listed.get("_meta", {}).get("hostvars", {})
+    return found
+
+
 def _listed(path: Path) -> Inventory:
-    require_ansible()
-    settings = path.with_name("ansible.cfg")
-    settings.touch(mode=0o600)
-    environment = {
-        **clean_environment(""),
-        "ANSIBLE_CONFIG": str(settings),
-        "ANSIBLE_LOCAL_TEMP": str(path.parent),
-        "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "True",
-        "ANSIBLE_INVENTORY_UNPARSED_WARNING": "False",
-        "ANSIBLE_TRANSFORM_INVALID_GROUP_CHARS": "ignore",
-        "ANSIBLE_NOCOLOR": "1",
-    }
-    words = ["ansible-inventory", "-i", str(path), "--list"]
-    try:
-        done = subprocess.run(words, env=environment, capture_output=True, timeout=TIMEOUT, cwd=path.parent)
-        listed = json.loads(done.stdout) if done.returncode == 0 else None
-    except (OSError, ValueError, subprocess.TimeoutExpired):
-        listed = None
-    found = _of_listing(listed) if isinstance(listed, dict) else None
+    listed = _listing([path], path.parent, TIMEOUT)
+    found = _of_listing(listed) if listed is not None else None
     if found is None or not found.hosts:
         # Ansible's own words would quote it.
         raise InvalidInput(
@@ -160,17 +163,37 @@ def _listed(path: Path) -> Inventory:
     return found
 
 
+def _listing(paths: Sequence[Path], scratch: Path, seconds: float) -> dict[str, Any] | None:
+    """Return what Ansible makes of inventories; None when it can't read them."""
+    require_ansible()
+    settings = scratch / "ansible.cfg"
+    settings.touch(mode=0o600)
+    environment = {
+        **clean_environment(""),
+        "ANSIBLE_CONFIG": str(settings),
+        "ANSIBLE_LOCAL_TEMP": str(scratch),
+        "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "True",
+        "ANSIBLE_INVENTORY_UNPARSED_WARNING": "False",
+        "ANSIBLE_TRANSFORM_INVALID_GROUP_CHARS": "ignore",
+        "ANSIBLE_NOCOLOR": "1",
+    }
+    words = ["ansible-inventory", *(word for path in paths for word in ("-i", str(path))), "--list"]
+    try:
+        done = subprocess.run(words, env=environment, capture_output=True, timeout=seconds, cwd=scratch)
+        listed = json.loads(done.stdout) if done.returncode == 0 else None
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        listed = None
+    return listed if isinstance(listed, dict) else None
+
+
 def _of_listing(listed: Mapping[str, Any]) -> Inventory:
-    hostvars = listed.get("_meta", {}).get("hostvars", {})
-    plans = {str(known["plan"]) for known in hostvars.values() if known.get("plan")}
+    theirs = listed.get("_meta", {}).get("hostvars", {})
+    plans = {str(known["plan"]) for known in theirs.values() if known.get("plan")}
     names = [name for name in listed if name != "_meta"]
     groups = {name: tuple(sorted(_members(listed, name, ()))) for name in names}
-    hosts = sorted({*hostvars, *(host for members in groups.values() for host in members)})
-    ways = {
-        host: {name: known[name] for name in connections.VARIABLES if name in known} for host, known in hostvars.items()
-    }
+    hosts = sorted({*theirs, *(host for members in groups.values() for host in members)})
     plan = plans.pop() if len(plans) == 1 else ""
-    return Inventory(tuple(hosts), groups, plan, ways, tuple(values("", listed)))
+    return Inventory(tuple(hosts), groups, plan, tuple(values("", listed)))
 
 
 def _members(listed: Mapping[str, Any], group: str, above: tuple[str, ...]) -> set[str]:

@@ -138,6 +138,7 @@ def report(
         "phase": asked.get("phase", ""),
         "execution": asked.get("owner", ""),
         "nodes": looked.get("nodes", []),
+        "not_asked": looked.get("not_asked", []),
         "seconds": round(time.time() - float(asked.get("created", time.time())), 1),
     }
     return reports.make(identity, standing, waived, stopped=stopped)

@@ -73,7 +73,7 @@ def judge(node: Node, answer: Answer, limits: Limits) -> list[Finding]:
     for told in parsed.values.get("unasked", ()):
         key, _, why = told.partition(" ")
         found.append(not_made(_KEYS.get(key, "nodes-not-checked"), why or "the node could not be asked", node.name))
-    for judged in (_clock(answer, parsed, limits), _access(parsed, limits), _state(parsed, limits)):
+    for judged in (_clock(answer, parsed, limits), _access(node, parsed, limits), _state(parsed, limits)):
         found += [dataclasses.replace(finding, where=node.name) for finding in judged]
     return [*found, *_cluster(node, parsed, limits)]
 
@@ -125,11 +125,13 @@ def _clock(answer: Answer, parsed: Parsed, limits: Limits) -> Iterator[Finding]:
         yield Finding("clock-skew", WARNING, what, remedy="Mend its time service (chronyd, ntpd)")
 
 
-def _access(parsed: Parsed, limits: Limits) -> Iterator[Finding]:
+def _access(node: Node, parsed: Parsed, limits: Limits) -> Iterator[Finding]:
     sudo = parsed.one("sudo")
     if sudo is not None and sudo != "ok":
         why = sudo.removeprefix("no").strip() or "no reason given"
         remedy = "Let the user become root without a password and a terminal"
+        if node.way.password and "tty" not in why:
+            remedy = "Give the correct ansible_become_password, or let the user become root without one"
         yield Finding("sudo", ERROR, f"the user can't become root: {why}", remedy=remedy)
     found = [list(_python(python, limits.ansible)) for python in parsed.values.get("python", ())]
     # Up to 2.16 it is the distribution that says which one Ansible takes; after it the newest comes first.

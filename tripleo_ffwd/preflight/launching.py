@@ -125,7 +125,7 @@ def status(directory: Path) -> dict[str, Any]:
 
 
 def result(directory: Path) -> dict[str, Any]:
-    """Return what the process has written: ``{findings, nodes, seconds}``; an empty mapping when there is nothing."""
+    """Return what the process has written, ``{findings, nodes, not_asked, seconds}``; an empty mapping for nothing."""
     return rundir.read_json(directory / RESULT) or {}
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import pwd
 import shlex
+import shutil
+import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -42,7 +45,14 @@ class Node:
     command: tuple[str, ...]
 
 
-def read(tree: Path, targets: Collection[str], rolling: Collection[str], spec: RunSpec) -> tuple[Node, ...]:
+def read(
+    tree: Path,
+    targets: Collection[str],
+    rolling: Collection[str],
+    spec: RunSpec,
+    private: Path,
+    seconds: float = inventories.TIMEOUT,
+) -> tuple[Node, ...]:
     """Return the overcloud's nodes in the inventory of a tree.
 
     Args:
@@ -50,24 +60,29 @@ def read(tree: Path, targets: Collection[str], rolling: Collection[str], spec: R
         targets: names of the nodes that are meant; empty for all.
         rolling: the roles that the control plane does not stand on.
         spec: how a run would reach them.
+        private: a directory for what Ansible is given to read.
+        seconds: that Ansible may take.
 
     Raises:
-        InvalidInput: the inventory, or the file of the run's variables, can't be read.
+        InvalidInput: an inventory, or the file of the run's variables, can't be read.
+        ConfigurationError: an inventory is given, and there is no Ansible that reads it.
     """
     path = tree / INVENTORY
     try:
         children = _load(path)["all"]["children"]
         common = {**_variables(tree / "group_vars" / f"{OVERCLOUD}.yaml"), **(children[OVERCLOUD].get("vars") or {})}
-        ways = inventories.look(Path(spec.inventory_file)).ways if spec.inventory_file else {}
+        merged = _merged(tree, Path(spec.inventory_file), private, seconds) if spec.inventory_file else None
         given = variables(spec)
         found = []
         for role in children[OVERCLOUD]["children"]:
             ours = {**common, **_variables(tree / "group_vars" / f"{role}.yaml"), **(children[role].get("vars") or {})}
             for name, here in (children[role].get("hosts") or {}).items():
                 if not targets or name in targets:
-                    known = {**ours, **(here or {}), **_variables(tree / "host_vars" / f"{name}.yaml")}
-                    known |= {**ways.get(name, {}), **given}
-                    found.append(_node(name, role, role not in rolling, known, spec))
+                    if merged is None:
+                        known = {**ours, **(here or {}), **_variables(tree / "host_vars" / f"{name}.yaml")}
+                    else:
+                        known = {**merged.get(name, {})}
+                    found.append(_node(name, role, role not in rolling, {**known, **given}, spec))
     except (KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
         raise InvalidInput("the inventory can't be understood", where=str(path), remedy=REGENERATE) from error
     except OSError as error:
@@ -75,6 +90,22 @@ def read(tree: Path, targets: Collection[str], rolling: Collection[str], spec: R
             f"the inventory can't be read: {error.strerror}", where=str(path), remedy=REGENERATE
         ) from error
     return tuple(found)
+
+
+def _merged(tree: Path, given: Path, private: Path, seconds: float) -> Mapping[str, Mapping[str, Any]]:
+    """Return the variables of hosts as Ansible takes them from the inventory of a tree and another beside it.
+
+    Ansible lists all variables of a group once for each of its hosts: it is given those about connections alone.
+    """
+    with tempfile.TemporaryDirectory(dir=private) as scratch:
+        ours = Path(scratch) / INVENTORY
+        shutil.copyfile(tree / INVENTORY, ours)
+        for directory in ("group_vars", "host_vars"):
+            (ours.parent / directory).mkdir()
+            for path in (tree / directory).glob("*.yaml"):
+                if known := _variables(path):
+                    (ours.parent / directory / path.name).write_text(json.dumps(known, default=str), encoding="utf-8")
+        return inventories.hostvars([ours, given], Path(scratch), seconds)
 
 
 def _load(path: Path) -> Any:
@@ -110,6 +141,8 @@ def _ssh(way: Way, spec: RunSpec) -> tuple[str, ...]:
     for option in (*_OURS, f"ConnectTimeout={spec.connect_timeout}"):
         words += ["-o", option]
     words += shlex.split(command.ssh_args(spec)) if way.ssh_args is None else way.ssh_args
+    # Ansible adds it to whatever options it has.
+    words += [] if spec.host_key_checking else ["-o", "StrictHostKeyChecking=no"]
     for option, value in (("-i", way.key_file), ("-p", way.port), ("-l", way.user)):
         words += [option, value] if value else []
     return (*words, *way.more_args, "--", way.address, "sh -s")

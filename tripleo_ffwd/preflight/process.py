@@ -61,10 +61,11 @@ class Look:
         self._spec = spec
         self._known: list[Process] = []
         self._redact = Redactor()
+        self._asked: set[str] = set()
         self._deadline = time.monotonic() + float(self._request["seconds"])
 
     def take(self) -> dict[str, Any]:
-        """Return the result: findings as `Finding` takes them, and the names of the nodes."""
+        """Return the result: findings as `Finding` takes them, and the names of nodes, asked or not."""
         began = time.monotonic()
         directory = tempfile.mkdtemp(prefix=SOCKETS_PREFIX)
         rundir.write_json(self._run.sockets, {"directory": directory}, durable=False)
@@ -72,19 +73,24 @@ class Look:
         (self._run.private / "tmp").mkdir(mode=0o700, exist_ok=True)
         (self._run.private / "ansible.cfg").touch(mode=0o600)
         found: list[Finding] = []
-        seen: list[str] = []
+        meant: list[str] = []
         try:
             self._redact = Redactor(_secrets(self._spec))
             spec, environment = self._with_key(Path(directory))
             targets = self._targets(spec)
-            seen = [node.name for node in targets]
+            meant = [node.name for node in targets]
             found += self._findings(spec, environment, targets)
         except FfwdError as error:
             found.append(dataclasses.replace(of_error("nodes-not-checked", error), made=False))
         finally:
             process_tree.end_all(self._run.run_id, supervisor=os.getpid(), known=self._known)
         told = [self._redact.within(dataclasses.asdict(finding)) for finding in found]
-        return {"findings": told, "nodes": seen, "seconds": round(time.monotonic() - began, 2)}
+        return {
+            "findings": told,
+            "nodes": [name for name in meant if name in self._asked],
+            "not_asked": [name for name in meant if name not in self._asked],
+            "seconds": round(time.monotonic() - began, 2),
+        }
 
     def _with_key(self, directory: Path) -> tuple[RunSpec, dict[str, str]]:
         environment = command.clean_environment(self._run.run_id)
@@ -98,7 +104,8 @@ class Look:
 
     def _targets(self, spec: RunSpec) -> tuple[nodes.Node, ...]:
         wanted = frozenset(self._request["targets"])
-        return nodes.read(Path(self._request["tree"]), wanted, self._request["rolling"], spec)
+        left = self._left(inventories.TIMEOUT)
+        return nodes.read(Path(self._request["tree"]), wanted, self._request["rolling"], spec, self._run.private, left)
 
     def _findings(
         self, spec: RunSpec, environment: Mapping[str, str], targets: tuple[nodes.Node, ...]
@@ -114,6 +121,8 @@ class Look:
             else:
                 jobs.append(Job(node.name, node.command, self._script(spec, node.way), seconds))
         for job, answer in ask_all(jobs, int(asked["parallel"]), environment, self._deadline):
+            if answer.began:
+                self._asked.add(job.name)
             yield from judging.judge(by_name[job.name], answer, limits)
         if not targets:
             yield not_made("nodes-not-checked", "there are no nodes to look at")
@@ -233,7 +242,7 @@ def main(argv: list[str]) -> int:
         LOG.exception("the look at the nodes failed")
         what = f"the look at the nodes failed: {type(error).__name__}: {error}"
         finding = Finding("nodes-not-checked", ERROR, what, str(run.path / launching.LOG), made=False)
-        found = {"findings": [dataclasses.asdict(finding)], "nodes": [], "seconds": 0}
+        found = {"findings": [dataclasses.asdict(finding)], "nodes": [], "not_asked": [], "seconds": 0}
     process_tree.end_all(run.run_id, supervisor=os.getpid())
     run.clean()
     rundir.write_json(run.path / launching.RESULT, found)

@@ -7,6 +7,7 @@ A plan's checks are in ``work_dir/records/PLAN/checks/ID/``, where ids sort by t
      "made_at": "2026-11-23T12:00:00+00:00", "seconds": 4.2,
      "stopped": false,              whether a phase was stopped by it
      "nodes": [NAME, …],            those that were looked at
+     "not_asked": [NAME, …],        those that could not be
      "counts": {"inhibitors": 0, "error": 0, "warning": 2, "info": 1,     of those that stand
                 "waived": 1},
      "findings": [{"key", "severity", "inhibitor", "what", "where", "remedy"}, …],   inhibitors first
@@ -44,7 +45,7 @@ def make(
     """Return a report.
 
     Args:
-        identity: ``id``, ``plan``, ``phase``, ``execution``, ``nodes`` and ``seconds``.
+        identity: ``id``, ``plan``, ``phase``, ``execution``, ``nodes``, ``not_asked`` and ``seconds``.
         findings: those that stand, sorted.
         waived: those that do not count.
         stopped: whether a phase is stopped.
@@ -130,7 +131,8 @@ def summary(report: dict[str, Any]) -> str:
     ]
     waived = f", {counts['waived']} waived" if counts["waived"] else ""
     found = f"{' and '.join(parts) or 'nothing to mend'}{waived}"
-    return f"{len(report['nodes'])} nodes looked at: {found}"
+    left = len(report.get("not_asked", ()))
+    return f"{len(report['nodes'])} nodes looked at{f', {left} not looked at' if left else ''}: {found}"
 
 
 def told(report: dict[str, Any]) -> str:

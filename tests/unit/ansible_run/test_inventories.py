@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import yaml
 
@@ -36,12 +38,23 @@ def test_any_form_that_ansible_reads_will_do(tmp_path):
     assert (found.plan, found.groups["Controller"]) == ("", ("ctl-0",))
 
 
-def test_secrets_and_ways_are_found_in_any_form(tmp_path):
+def test_secrets_are_found_in_any_form(tmp_path):
     text = f"[Controller]\nctl-0 ansible_host=192.0.2.1 ansible_port=2222 ansible_become_pass={PLANTED}\n"
     path = inventories.store(tmp_path, text)
     assert PLANTED in inventories.secrets(str(path))
-    reached = {"ansible_host": "192.0.2.1", "ansible_port": 2222, "ansible_become_pass": PLANTED}
-    assert inventories.look(path).ways["ctl-0"] == reached
+    (beside,) = path.parent.glob("*.hosts.json")
+    kept = json.loads(beside.read_text())
+    beside.write_text(json.dumps({name: value for name, value in kept.items() if name != "secrets"}))
+    assert inventories.store(tmp_path, text) == path
+    assert json.loads(beside.read_text()) == kept, "what an older release has kept less of is looked at again"
+
+
+def test_inventories_that_can_not_be_read_together_are_refused(tmp_path):
+    for name, text in (("one", "[Controller]\nctl-0\n"), ("two", f"{{{PLANTED}: [")):
+        (tmp_path / name).write_text(text)
+    with pytest.raises(InvalidInput, match="together with that of the playbooks") as caught:
+        inventories.hostvars([tmp_path / "one", tmp_path / "two"], tmp_path)
+    assert PLANTED not in str(caught.value)
 
 
 def test_what_is_no_inventory_is_refused_and_not_quoted(tmp_path):

@@ -66,14 +66,14 @@ def faulty(site):
 
 @pytest.fixture
 def look(site) -> Callable[..., list[Finding]]:
-    def at(name: str = CONTROLLER, text: str = SCRIPT, limits: Limits = LIMITS) -> list[Finding]:
+    def at(name: str = CONTROLLER, text: str = SCRIPT, limits: Limits = LIMITS, password: str = "") -> list[Finding]:
         root = root_of(site, name)
         env = {"PATH": f"{root}/bin:{os.environ['PATH']}", "NODE_NAME": name, "NODE_ROOT": str(root), "HOME": str(root)}
         began = time.time()
         done = subprocess.run(["sh", "-s"], input=text, env=env, cwd=root, text=True, capture_output=True, check=False)
         assert done.stderr == ""
         role = "Compute" if "compute" in name else "Controller"
-        node = Node(name, role, role == "Controller", Way(True, name), ("sh", "-s"))
+        node = Node(name, role, role == "Controller", Way(True, name, password=password), ("sh", "-s"))
         return judging.judge(node, Answer(done.returncode, done.stdout, done.stderr, began, time.time()), limits)
 
     return at
@@ -181,6 +181,7 @@ def test_sudo_that_wants_a_password_is_an_error(look, faulty):
     (finding,) = look()
     assert (finding.key, finding.severity) == ("sudo", "error")
     assert finding.what == "the user can't become root: sudo: a password is required"
+    assert finding.remedy == "Let the user become root without a password and a terminal"
     assert look(text=asking(become=False)) == [], "when nobody becomes root"
 
 
@@ -204,8 +205,10 @@ def test_sudo_is_given_a_password(look, faulty):
     found = look(text=asking(password=PASSWORD, releases=["ocata", "pike"], repositories=asked))
     assert keys(found) == ["repositories", "pacemaker"], "what only root can ask for is asked"
     assert found[0].what == "the repositories of pike are not as they should be: no answer for pike"
-    (wrong,) = [one for one in look(text=asking(password="another")) if one.key == "sudo"]
+    told = look(text=asking(password="another"), password="another")
+    (wrong,) = [one for one in told if one.key == "sudo"]
     assert wrong.what == "the user can't become root: sudo: 1 incorrect password attempt"
+    assert wrong.remedy.startswith("Give the correct ansible_become_password, or ")
 
 
 def test_nobody_else_is_given_the_password(look, faulty):

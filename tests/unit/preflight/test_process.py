@@ -128,6 +128,7 @@ def test_when_the_time_is_over_what_was_not_asked_is_told(begin, tmp_path, monke
     (waiting,) = found(result, "nodes-not-checked")
     assert waiting.what == "the time of the checks was over before it was asked"
     assert {silent.where, waiting.where} == {"cmp-0", "cmp-1"}
+    assert (result["nodes"], result["not_asked"]) == ([silent.where], [waiting.where])
 
 
 def test_a_look_that_is_killed_is_told_and_takes_its_commands_along(begin, tmp_path, monkeypatch):
@@ -220,7 +221,7 @@ def test_nodes_are_reached_as_runs_reach_them(tree, tmp_path):
     spec = RunSpec(
         "p", "run", "", str(tree), "", ssh_user="heat-admin", ssh_key_file="/key", ssh_extra_args="-J bastion"
     )
-    found = {node.name: node for node in nodes.read(tree, ("ctl-0", "cmp-0"), ("Compute",), spec)}
+    found = {node.name: node for node in nodes.read(tree, ("ctl-0", "cmp-0"), ("Compute",), spec, tmp_path)}
     assert set(found) == {"ctl-0", "cmp-0"}
     assert (found["ctl-0"].control, found["cmp-0"].control) == (True, False)
     assert found["ctl-0"].command == ("sh", "-s")
@@ -238,13 +239,13 @@ def test_variables_of_the_run_go_before_those_of_the_inventory(tree, tmp_path):
     more = tmp_path / "more.yaml"
     more.write_text("{ansible_become_password: kept, ansible_port: 2022, ansible_ssh_common_args: '-o Foo=\"a b\"'}")
     spec = RunSpec("p", "run", "", str(tree), "", become=True, extra_vars=given, extra_vars_file=str(more))
-    remote, local = nodes.read(tree, ("ctl-0", "cmp-0"), ("Compute",), spec)
+    remote, local = nodes.read(tree, ("ctl-0", "cmp-0"), ("Compute",), spec, tmp_path)
     words = ("-i", "/given/key", "-p", "2022", "-l", "stack", "-o", "Foo=a b", "--", "127.0.0.9", "sh -s")
     assert remote.command[-11:] == words, "the file's come last, as on Ansible's command line"
     assert (remote.way.password, remote.way.become) == ("kept", True)
     assert local.command == ("sh", "-s") and local.way.python == sys.executable
     root = dataclasses.replace(spec, extra_vars={"ansible_ssh_user": "root", "ansible_python_interpreter": "auto"})
-    (remote,) = nodes.read(tree, ("cmp-0",), (), root)
+    (remote,) = nodes.read(tree, ("cmp-0",), (), root, tmp_path)
     assert (remote.way.become, remote.way.python) == (False, "")
 
 
@@ -252,12 +253,16 @@ def test_variables_of_the_run_go_before_those_of_the_inventory(tree, tmp_path):
     ("variable", "value", "why"),
     [
         ("ansible_user", "{{ somebody }}", "only Ansible can work out ansible_user"),
+        ("ansible_port", {"__ansible_vault": "kept-away"}, "only Ansible can work out ansible_port"),
         ("ansible_ssh_pass", "kept-away", "it is logged in there with a password, and a look takes keys alone"),
+        ("ansible_connection", "paramiko", "ansible_connection is not ssh there, and a look takes ssh alone"),
         ("ansible_ssh_extra_args", "-o 'a", "options of ssh can't be split into words: No closing quotation"),
     ],
 )
 def test_how_a_node_is_reached_may_be_more_than_a_look_knows(begin, variable, value, why):
-    (finding,) = found(looked(begin(("cmp-0",), given={"extra_vars": {variable: value}})), "nodes-not-checked")
+    result = looked(begin(("cmp-0",), given={"extra_vars": {variable: value}}))
+    assert (result["nodes"], result["not_asked"]) == ([], ["cmp-0"])
+    (finding,) = found(result, "nodes-not-checked")
     assert (finding.where, finding.severity, finding.made) == ("cmp-0", "warning", False)
     assert finding.what == f"the check could not be made: {why}"
 
@@ -288,8 +293,43 @@ def test_what_a_client_calls_the_user_is_whom_ansible_takes(tree, tmp_path):
     theirs = {"Compute": {"hosts": {"cmp-0": {"ansible_ssh_port": 22}}, "vars": {"ansible_ssh_user": "heat-admin"}}}
     file = inventories.store(tmp_path, yaml.safe_dump(theirs))
     spec = RunSpec("p", "run", "", str(tree), "", ssh_user="stack", inventory_file=str(file))
-    (node,) = nodes.read(tree, ("cmp-0",), (), spec)
+    (node,) = nodes.read(tree, ("cmp-0",), (), spec, tmp_path)
     assert (node.way.user, node.way.port, node.way.address) == ("heat-admin", "22", "127.0.0.9")
+
+
+def test_an_inventory_beside_the_trees_is_merged_as_ansible_does(tree, tmp_path):
+    inventory = yaml.safe_load((tree / "inventory.yaml").read_text())
+    common = {"ansible_user": "heat-admin", "ansible_python_interpreter": "/of/the/tree", "ansible_become": False}
+    inventory["all"]["children"]["overcloud"]["vars"] = common
+    (tree / "inventory.yaml").write_text(yaml.safe_dump(inventory))
+    for path, text in (("group_vars/Compute", "ansible_port: 3"), ("host_vars/cmp-1", "ansible_host: 192.0.2.9")):
+        (tree / path).parent.mkdir()
+        (tree / f"{path}.yaml").write_text(f"{text}\nbig: {{ansible_host: never}}\n")
+    theirs = {
+        "all": {"vars": {"ansible_user": "stack", "ansible_ssh_private_key_file": "/all/key"}},
+        "overcloud": {"children": {"Compute": {}}, "vars": {"ansible_python_interpreter": "/of/theirs"}},
+        "Compute": {"hosts": {"cmp-0": {}, "cmp-1": {"ansible_host": "192.0.2.1"}}, "vars": {"ansible_port": 22}},
+    }
+    file = inventories.store(tmp_path, yaml.safe_dump(theirs))
+    spec = RunSpec("p", "run", "", str(tree), "", inventory_file=str(file), extra_vars={"ansible_become": True})
+    for node in nodes.read(tree, ("cmp-0", "cmp-1"), (), spec, tmp_path):
+        way = node.way
+        assert (way.user, way.key_file) == ("heat-admin", "/all/key"), "`all` is the last that is asked"
+        assert way.python == "/of/theirs", "of the same group the second inventory says it"
+        assert way.port == "1", "a host of either goes before every group"
+        assert way.address == ("192.0.2.9" if node.name == "cmp-1" else "127.0.0.9"), "host_vars go before inline ones"
+        assert way.become, "what the run is given goes before all"
+    assert not [path for path in tmp_path.iterdir() if path.is_dir() and path.name not in ("tree", "inventories")]
+
+
+def test_options_of_ssh_that_are_given_get_what_ansible_adds(tree, tmp_path):
+    given = {"ansible_ssh_args": "-F /theirs"}
+    spec = RunSpec("p", "run", "", str(tree), "", extra_vars=given, host_key_checking=False)
+    (node,) = nodes.read(tree, ("cmp-0",), (), spec, tmp_path)
+    at = node.command.index("/theirs")
+    assert node.command[at + 1 : at + 3] == ("-o", "StrictHostKeyChecking=no")
+    (node,) = nodes.read(tree, ("cmp-0",), (), dataclasses.replace(spec, host_key_checking=True), tmp_path)
+    assert "StrictHostKeyChecking=no" not in node.command
 
 
 def test_an_inventory_that_is_none_is_told(tree, begin):

@@ -82,6 +82,8 @@ def test_a_report_counts_and_names_what_could_not_be_made(tmp_path):
     assert made["counts"] == {"inhibitors": 2, "error": 2, "warning": 2, "info": 0, "waived": 0}
     assert made["not_made"] == [{"key": "pacemaker", "where": "n2", "why": "the check could not be made: no answer"}]
     assert reports.summary(made) == "2 nodes looked at: 2 errors and 2 warnings"
+    some = {**made, "not_asked": ["n3"]}
+    assert reports.summary(some) == "2 nodes looked at, 1 not looked at: 2 errors and 2 warnings"
     assert reports.told(made) == "sudo on n1, n3: no"
     path = reports.write(reports.checks_dir(tmp_path) / "20261123", made)
     assert path.stat().st_mode & 0o777 == 0o600
