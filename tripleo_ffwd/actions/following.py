@@ -30,7 +30,8 @@ def begin(caller: Caller, plan: str, owner: str, run_dir: str, timeout: int, pol
     """Start the execution that has a run follow its root execution, unless there is one.
 
     Mistral's API may be down just now, so it is tried again as long as the run goes on. The run is none the worse
-    without one: then nobody but an operator pauses or cancels it.
+    without one: then nobody but an operator pauses or cancels it. None is started that can't be noted: there would be
+    one more at each look.
 
     Args:
         caller: the surroundings of the action that has started the run.
@@ -47,12 +48,13 @@ def begin(caller: Caller, plan: str, owner: str, run_dir: str, timeout: int, pol
     if not owner or known or 0 <= time.time() - tried < TRY_AGAIN:
         return known
     inputs = {"plan": plan, "owner": owner, "run_dir": run_dir, "timeout": timeout, "poll_interval": poll_interval}
-    follower = ""
     try:
+        runs.note_follower(Path(run_dir), owner, "")
         follower = secrets.mistral(caller).start(WORKFLOW, inputs)
     except FfwdError as error:
         told = LOG.info if tried else LOG.warning
         told("Run %s does not follow execution %s yet: %s", Path(run_dir).name, owner, error)
+        return ""
     with contextlib.suppress(FfwdError):  # then there are two, and each does the same
         runs.note_follower(Path(run_dir), owner, follower)
     return follower

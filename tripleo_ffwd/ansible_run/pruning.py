@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import datetime
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tripleo_ffwd.ansible_run import rundir, start_lock
-from tripleo_ffwd.ansible_run.rundir import RUNS, run_dirs
+from tripleo_ffwd.ansible_run.rundir import RUNS, RunDir, run_dirs
 from tripleo_ffwd.ansible_run.status import HEARTBEAT_STALE, read_status
 from tripleo_ffwd.exceptions import WriteRefused
 from tripleo_ffwd.files import sync_dir
@@ -34,9 +34,10 @@ def prune(
 ) -> tuple[RunStatus, ...]:
     """Remove runs that nothing needs any more.
 
-    It stays what is not settled, or can't be read; the newest run of each playbook of a plan; the newest of the same
-    playbook, nodes and batch when it was not successful, because it could be gone on with; what one that stays has gone
-    on with; and all of the plan's present journey, or of a plan of which no journey is known.
+    It stays what is not settled, or can't be read; the newest run of each playbook of a plan with the same tags and
+    check mode; the newest of those on the same nodes and of the same batch when it was not successful, because it could
+    be gone on with; what one that stays has gone on with; and all of the plan's present journey, or of a plan of which
+    no journey is known. A run that never began is none of the newest.
 
     Args:
         work_dir: the [ffwd] work_dir.
@@ -51,16 +52,15 @@ def prune(
 
     Raises:
         RunActive: runs are being started all the time.
-        WriteRefused: one can't be removed; those before it are.
+        WriteRefused: one can't be removed whole; the next time that is tried again.
     """
     work_dir = work_dir.resolve()
     with start_lock.held(work_dir, LOCK_SECONDS):
         found = _useless(work_dir, journey, plan, days, heartbeat_stale)
         if not dry_run:
-            for left in (work_dir / RUNS).glob(f"{GONE}*"):  # of one that was ended in the middle of it
-                shutil.rmtree(left, ignore_errors=True)
-            for status in found:
-                _remove(Path(status.run_dir))
+            _hide(work_dir / RUNS, found)
+    if not dry_run:  # starts don't wait for that
+        _remove_hidden(work_dir / RUNS)
     return found
 
 
@@ -77,11 +77,11 @@ def _useless(
         status = read_status(run, heartbeat_stale=heartbeat_stale)
         if spec is None or not status.settled:
             continue
-        ended = status.finished_at or status.started_at
+        ended = status.finished_at or status.started_at or _made(run)
         if spec.plan not in begun:
             begun[spec.plan] = journey(spec.plan)
         former = bool(ended) and ended < begun[spec.plan] and ended < until.isoformat()
-        stays = _is_newest(spec, status, newest) or run.run_id in needed
+        stays = (bool(status.started_at) and _is_newest(spec, status, newest)) or run.run_id in needed
         if former and not stays and plan in ("", spec.plan):
             found.append(status)
         else:
@@ -91,20 +91,49 @@ def _useless(
 
 def _is_newest(spec: RunSpec, status: RunStatus, newest: set[tuple[object, ...]]) -> bool:
     """Return whether a run is the newest of its kind, or could be gone on with; notes its kinds."""
-    playbook = (spec.plan, spec.phase, spec.playbook)
-    same = (*playbook, spec.targets, spec.batch, spec.check, spec.tags)
+    playbook = (spec.plan, spec.phase, spec.playbook, spec.check, spec.tags, spec.skip_tags)
+    same = (*playbook, spec.targets, spec.batch)
     is_newest = playbook not in newest or (same not in newest and not status.succeeded)
     newest |= {playbook, same}
     return is_newest
 
 
-def _remove(path: Path) -> None:
-    gone = path.with_name(f"{GONE}{path.name}")
+def _made(run: RunDir) -> str:
+    """Return the moment in a run's id, for one that never began; empty when there is none in it."""
     try:
-        path.rename(gone)  # at once: half a run is none
-        sync_dir(path.parent)
-        shutil.rmtree(gone)
+        made = datetime.datetime.strptime(run.run_id.partition("-")[0], "%Y%m%dT%H%M%S%f")
+    except ValueError:
+        return ""
+    return made.replace(tzinfo=datetime.timezone.utc).isoformat()
+
+
+def _hide(runs: Path, found: Sequence[RunStatus]) -> None:
+    """Have runs be none any more, each at once: half a run is none."""
+    path = runs
+    try:
+        for path in [Path(status.run_dir) for status in found]:
+            path.rename(path.with_name(f"{GONE}{path.name}"))
+        path = runs
+        sync_dir(runs)
     except OSError as error:
-        raise WriteRefused(
-            f"the run's directory can't be removed: {error.strerror}", where=str(path), remedy="Check owner and modes"
-        ) from error
+        raise _refusal(path, error) from error
+
+
+def _remove_hidden(runs: Path) -> None:
+    """Remove all that is hidden, also by one that was ended in the middle of it."""
+    refusal: WriteRefused | None = None
+    for path in sorted(runs.glob(f"{GONE}*")):
+        try:
+            shutil.rmtree(path)
+        except FileNotFoundError:  # another one is at it
+            continue
+        except OSError as error:
+            refusal = _refusal(path, error)
+    if refusal is not None:
+        raise refusal
+
+
+def _refusal(path: Path, error: OSError) -> WriteRefused:
+    return WriteRefused(
+        f"the run's directory can't be removed: {error.strerror}", where=str(path), remedy="Check owner and modes"
+    )

@@ -35,21 +35,32 @@ def held(work_dir: Path, seconds: float) -> Iterator[None]:
         work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # the mode is not that of parents made on the way
         runs.mkdir(mode=0o700, exist_ok=True)
         lock = FileLock(runs / FILE, timeout=seconds, mode=0o600)
-        lock.acquire()
+        taken = lock.acquire()
     except Timeout as error:
         raise _refusal(runs, seconds) from error
     except OSError as error:
         raise WriteRefused(f"the lock can't be taken: {error.strerror}", where=str(runs)) from error
-    with lock:
+    with taken:  # `with lock` would take it twice and give it back once
         _sign(runs)
-        yield
+        try:
+            yield
+        finally:
+            _unsign(runs)
 
 
 def _sign(runs: Path) -> None:
     stat = stat_process(os.getpid())
     me = {**vars(this_machine()), "pid": os.getpid(), "started": stat.started if stat else 0, "since": now()}
-    with contextlib.suppress(OSError):  # the lock itself is what counts; what can't be written fails elsewhere
+    try:
         rundir.write_json(runs / HOLDER, me, durable=False)
+    except OSError:  # the lock itself is what counts; what can't be written fails elsewhere
+        _unsign(runs)
+
+
+def _unsign(runs: Path) -> None:
+    """Have nobody named: neither who has no lock any more, nor who was killed with it."""
+    with contextlib.suppress(OSError):
+        (runs / HOLDER).unlink(missing_ok=True)
 
 
 def _refusal(runs: Path, seconds: float) -> RunActive:
@@ -60,20 +71,30 @@ def _refusal(runs: Path, seconds: float) -> RunActive:
         pid, started, since = int(told["pid"]), int(told["started"]), str(told["since"])
     except (KeyError, TypeError, ValueError):
         return RunActive(text, where=str(runs / FILE), remedy="Try again in a moment")
-    how = _look(pid, started) if machine.same(this_machine()) else ""
+    how, remedy = _look(machine, pid, started)
     return RunActive(
         f"{text}: process {pid} on {machine.host} has the lock since {since}{how}",
         where=str(runs / FILE),
-        remedy=f"Try again in a moment. If that process hangs, end it: `kill -9 {pid}` on {machine.host}; what it was "
-        "starting is settled by the next start",
+        remedy=f"Try again in a moment. {remedy}",
         holder=pid,
         host=machine.host,
     )
 
 
-def _look(pid: int, started: int) -> str:
-    """Return what can be seen of the process that has the lock, in words that follow its name."""
-    stat = stat_process(pid)
-    if is_alive(pid, started) is False:
-        return ", and is gone: another one has it that could not say so"
-    return ", and is stopped (SIGSTOP, or a debugger)" if stat and stat.state in _STOPPED else ""
+def _look(machine: Machine, pid: int, started: int) -> tuple[str, str]:
+    """Return what can be seen of the process that has the lock, in words that follow its name, and what ends it."""
+    if not machine.same(this_machine()):
+        return "", f"If it lasts, see what that process does, on {machine.host} or in the container that it is in"
+    alive, stat = is_alive(pid, started), stat_process(pid)
+    if alive is False:
+        return (
+            ", and is gone: another one has it that could not say so",
+            "If it lasts, `lslocks`, as root on each machine that starts runs, tells which process has it",
+        )
+    if alive is None:
+        return "", f"If it lasts, see as root on {machine.host} what that process does"
+    return (
+        ", and is stopped (SIGSTOP, or a debugger)" if stat and stat.state in _STOPPED else "",
+        f"If that process hangs, end it: `kill -9 {pid}` on {machine.host}; what it was starting is settled by the "
+        "next start",
+    )

@@ -70,12 +70,12 @@ def guarded(work_dir: Path, plan: str) -> Iterator[Path]:
     directory = make_private_dir(records_dir(work_dir, plan))
     try:
         guard = FileLock(directory / "guard", mode=0o600, timeout=GUARD_SECONDS)
-        guard.acquire()
+        taken_guard = guard.acquire()
     except Timeout as error:
         raise PlanLocked(
             f"The records of plan {plan} were in use for {GUARD_SECONDS} s", where=str(directory), remedy="Try again"
         ) from error
-    with guard:
+    with taken_guard:  # `with guard` would take it twice and give it back once
         yield directory
 
 
@@ -208,8 +208,7 @@ def _check_runs(plan: str, phase: str, runs: Sequence[RunStatus]) -> None:
             raise PlanLocked(
                 f"{told} may be alive: {run.message}",
                 where=run.run_dir,
-                remedy="Ask on the machine where it runs; when that machine is known to be off, tell so with "
-                f"`tripleo-ffwd run fence {run.run_id} --host HOST --reason REASON`",
+                remedy=how_to_tell(run),
                 run_id=run.run_id,
             )
         if run.state == "live" and run.phase != phase:
@@ -220,6 +219,14 @@ def _check_runs(plan: str, phase: str, runs: Sequence[RunStatus]) -> None:
                 f"`tripleo-ffwd run cancel {run.run_id}`",
                 run_id=run.run_id,
             )
+
+
+def how_to_tell(run: RunStatus) -> str:
+    """Return what is to be done about a run that may be alive."""
+    return (
+        "Ask on the machine where it runs; when that machine is known to be off, tell so with "
+        f"`tripleo-ffwd run fence {run.run_id} --host HOST --reason REASON`"
+    )
 
 
 def _locked(plan: str, current: Holder, how: str, after: str = "") -> PlanLocked:

@@ -188,10 +188,10 @@ def _held(work_dir: Path, execution: str) -> Iterator[None]:
     make_private_dir(path.parent)
     try:
         guard = FileLock(path.with_suffix(".guard"), mode=0o600, timeout=GUARD_SECONDS)
-        guard.acquire()
+        taken = guard.acquire()
     except Timeout as error:
         raise Busy(f"The messages were in use for {GUARD_SECONDS} s", where=str(path), remedy="Try again") from error
-    with guard:
+    with taken:  # `with guard` would take it twice and give it back once
         yield
 
 

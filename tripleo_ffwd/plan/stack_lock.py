@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from tripleo_ffwd.exceptions import PlanLocked
 from tripleo_ffwd.files import make_private_dir, read_json, write_json
 from tripleo_ffwd.model import RunStatus
-from tripleo_ffwd.plan.lock import GONE, GUARD_SECONDS, TERMINAL, Holder, Place, holder
+from tripleo_ffwd.plan.lock import GONE, GUARD_SECONDS, TERMINAL, Holder, Place, holder, how_to_tell
 
 FILE = "stacks.json"
 
@@ -48,11 +48,11 @@ def take(
     """
     guard = FileLock(make_private_dir(work_dir) / f".{FILE}.guard", mode=0o600, timeout=GUARD_SECONDS)
     try:
-        guard.acquire()
+        taken_guard = guard.acquire()
     except Timeout as error:
         text = f"The record of stacks was in use for {GUARD_SECONDS} s"
         raise PlanLocked(text, where=str(work_dir / FILE), remedy="Try again") from error
-    with guard:
+    with taken_guard:  # `with guard` would take it twice and give it back once
         taken = _read(work_dir)
         other = taken.get(stack, plan)
         current = holder(place, other) if other != plan else None
@@ -82,9 +82,12 @@ def _check_over(plan: str, stack: str, current: Holder, state: str, project: str
     if state in (*TERMINAL, GONE) and not hidden:
         return
     how = f"of project {current.project}, which can't be seen from here" if hidden else f"which is {state}"
+    remedy = "wait for that execution's end, or cancel it and its run"
+    if hidden:
+        remedy += f". When it is gone, a user of that project begins a phase of plan {plan} and lets it end"
     raise PlanLocked(
         f"{told} {current.execution}, {how}",
-        remedy="Two plans can't work on one stack at once: wait for that execution's end, or cancel it and its run",
+        remedy=f"Two plans can't work on one stack at once: {remedy}",
         holder=current.execution,
         plan=plan,
     )
@@ -93,9 +96,10 @@ def _check_over(plan: str, stack: str, current: Holder, state: str, project: str
 def _check_runs(plan: str, stack: str, runs: Sequence[RunStatus]) -> None:
     for run in runs:
         if not run.settled:
+            ended = f"Wait for it, or end it with `tripleo-ffwd run cancel {run.run_id}`"
             raise PlanLocked(
                 f"Run {run.run_id} of plan {plan}, of the same stack {stack}, is {run.state}: {run.message}",
                 where=run.run_dir,
-                remedy=f"Wait for it, or end it with `tripleo-ffwd run cancel {run.run_id}`",
+                remedy=how_to_tell(run) if run.state == "unknown" else ended,
                 run_id=run.run_id,
             )

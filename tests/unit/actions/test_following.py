@@ -52,3 +52,16 @@ def test_it_is_tried_again_until_mistral_answers_and_begun_once(live, monkeypatc
         assert len(stub.executions) == 2, "who takes the plan over has the run, too"
         look(live, stub.url, owner="")
         assert len(stub.executions) == 2
+
+
+def test_none_is_begun_that_cannot_be_noted(live, monkeypatch):
+    monkeypatch.setattr(following, "TRY_AGAIN", 0)
+    (live / "followers.json").mkdir()
+    with serving() as stub:
+        look(live, stub.url)
+        look(live, stub.url)
+        assert stub.executions == {}, "there would be one more at each look"
+        (live / "followers.json").rmdir()
+        look(live, stub.url)
+        look(live, stub.url)
+        assert len(stub.executions) == 1

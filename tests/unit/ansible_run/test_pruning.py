@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tripleo_ffwd.ansible_run import pruning
+from tripleo_ffwd.ansible_run import pruning, start_lock
 from tripleo_ffwd.cli import run as run_command
+from tripleo_ffwd.exceptions import WriteRefused
 from tripleo_ffwd.plan import phases
 
 FORMER, LAST, PRESENT = (
@@ -31,10 +33,16 @@ class Work:
         run_dir.mkdir(parents=True)
         made = {"plan": "overcloud", "phase": "run", "playbook": "p.yaml", "tree": "/t", "digest": "d", **spec}
         status = {"state": state, "result": result, "finished_at": ended, "started_at": ended, "heartbeat": 1.0}
-        for file, data in (("spec.json", made), ("status.json", status), ("launch.json", {"created": 1})):
-            (run_dir / file).write_text(json.dumps(data))
         claim = {"host": "elsewhere", "boot_id": "b", "pid_ns": "n", "pid": 1, "started": 1}
-        (run_dir / "supervisor.json").write_text(json.dumps(claim))
+        files = {"spec": made, "status": status, "launch": {"created": 1}, "supervisor": claim}
+        for file, data in files.items():
+            (run_dir / f"{file}.json").write_text(json.dumps(data))
+        return name
+
+    def never_began(self, name: str, **spec: Any) -> str:
+        self.run(name, "", **spec)
+        (self.path / "runs" / name / "status.json").unlink()
+        (self.path / "runs" / name / "supervisor.json").write_text('{"abandoned": "no Ansible"}')
         return name
 
     def prune(self, journey: str = LAST, **more: Any) -> list[str]:
@@ -93,6 +101,59 @@ def test_what_could_be_gone_on_with_stays_with_what_it_has_gone_on_with(work: Wo
     work.run("20260106", FORMER.format(6))
     assert work.prune() == ["20260101", "20260104", "20260105"]
     assert work.runs == ["20260102", "20260103", "20260106"]
+
+
+def test_a_rehearsal_or_a_part_of_a_playbook_is_not_the_newest_of_the_whole(work: Work) -> None:
+    work.run("20260101", FORMER.format(1))
+    for day, limits in ((2, {"check": True}), (3, {"tags": "validation"}), (4, {"skip_tags": "images"})):
+        work.run(f"2026010{day}", FORMER.format(day), **limits)
+    assert work.prune() == []
+    work.run("20260105", FORMER.format(5), tags="validation")
+    assert work.prune() == ["20260103"]
+
+
+def test_a_run_that_never_began_goes_and_hides_none_that_did(work: Work) -> None:
+    work.run("20260101T000000000000-abcdef", FORMER.format(1))
+    late = work.never_began("20260103T000000000000-abcdef")
+    work.never_began("20260702T000000000000-abcdef")  # of the present journey
+    assert work.prune() == [late]
+
+
+def test_starts_do_not_wait_for_the_removal(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    for day in (1, 2, 3):
+        work.run(f"2026010{day}", FORMER.format(day))
+    seen: list[list[str]] = []
+    rmtree = shutil.rmtree
+
+    def slow(path: Path) -> None:
+        with start_lock.held(work.path, 0):
+            seen.append(work.runs)
+        rmtree(path)
+
+    monkeypatch.setattr(shutil, "rmtree", slow)
+    assert work.prune() == ["20260101", "20260102"]
+    assert seen == [["20260103"]] * 2
+    assert not list((work.path / "runs").glob(f"{pruning.GONE}*"))
+
+
+def test_one_that_cannot_be_removed_keeps_no_other_and_is_tried_again(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for day in (1, 2, 3):
+        work.run(f"2026010{day}", FORMER.format(day))
+    rmtree = shutil.rmtree
+
+    def refuse(path: Path) -> None:
+        if path.name.endswith("1"):
+            raise PermissionError(13, "Permission denied")
+        rmtree(path)
+
+    with monkeypatch.context() as patch, pytest.raises(WriteRefused, match="Permission denied"):
+        patch.setattr(shutil, "rmtree", refuse)
+        work.prune()
+    assert [path.name for path in (work.path / "runs").glob(f"{pruning.GONE}*")] == [f"{pruning.GONE}20260101"]
+    assert work.prune() == []
+    assert not list((work.path / "runs").glob(f"{pruning.GONE}*"))
 
 
 def test_the_command_takes_the_journey_from_the_plans_record(work: Work, capsys: pytest.CaptureFixture[str]) -> None:

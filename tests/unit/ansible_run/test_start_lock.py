@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -58,3 +59,43 @@ def test_who_has_the_lock_and_could_not_say_so_is_not_made_up(tmp_path: Path, ot
     (tmp_path / "runs" / start_lock.HOLDER).unlink()
     with pytest.raises(RunActive, match=r"another run is being started.* Try again"), start_lock.held(tmp_path, 0.1):
         pass
+
+
+def refused(work_dir: Path, **changes: object) -> str:
+    """Return what is told when the record of who has the lock is another."""
+    holder = work_dir / "runs" / start_lock.HOLDER
+    holder.write_text(json.dumps({**json.loads(holder.read_text()), **changes}))
+    with pytest.raises(RunActive) as caught, start_lock.held(work_dir, 0.1):
+        pass
+    return str(caught.value)
+
+
+def test_nobody_is_told_to_kill_what_is_gone_or_elsewhere(tmp_path: Path, other: subprocess.Popen[str]) -> None:
+    assert f"kill -9 {other.pid}" in refused(tmp_path)
+    gone = refused(tmp_path, started=1)
+    assert "and is gone" in gone and "lslocks" in gone and "kill -9" not in gone
+    for where in ({"pid_ns": "pid:[1]"}, {"boot_id": "b", "host": "ctl-1"}):
+        told = refused(tmp_path, **where)
+        assert f"process {other.pid} on " in told and "container" in told and "kill -9" not in told
+
+
+def test_former_holder_is_named_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    holder = tmp_path / "runs" / start_lock.HOLDER
+    with start_lock.held(tmp_path, 5):
+        assert holder.exists()
+    assert not holder.exists()
+    holder.write_text("{}")  # of one that was killed
+
+    def fail(*_args: object, **_more: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(start_lock.rundir, "write_json", fail)
+    with start_lock.held(tmp_path, 5):
+        assert not holder.exists()
+
+
+def test_lock_is_given_back_also_while_an_error_is_being_told(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError) as caught, start_lock.held(tmp_path, 5):
+        raise ZeroDivisionError
+    with start_lock.held(tmp_path, 0.1):
+        assert caught.value.__traceback__ is not None

@@ -129,3 +129,11 @@ def test_acting_on_a_plan_of_somebody_else_or_of_nobody_is_refused(tmp_path):
     lock.check_owner(tmp_path, "overcloud", "one")
     with pytest.raises(PlanLocked, match="by execution one"):
         lock.check_owner(tmp_path, "overcloud", "two")
+
+
+def test_the_records_are_given_back_also_while_an_error_is_being_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(lock, "GUARD_SECONDS", 0.1)
+    with pytest.raises(ZeroDivisionError) as caught, lock.guarded(tmp_path, "overcloud"):
+        raise ZeroDivisionError
+    with lock.guarded(tmp_path, "overcloud"):
+        assert caught.value.__traceback__ is not None

@@ -25,8 +25,8 @@ _TAG_BYTES = 16
 # Room for what a stage leaves is taken before it begins, on top of what the largest one before it took.
 RESERVE_BYTES = 1 << 19
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-# File systems that can't take room without writing to it.
-_CANNOT = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
+# What else says that room can't be had. Any other error is that of a file system which can't take it beforehand.
+_TOO_SMALL = (*_NO_ROOM, errno.EFBIG)
 _PATIENCE, _PAUSE = 10.0, 0.5
 
 # What the three stores of Ansible's variable manager are called there, by what they hold.
@@ -90,7 +90,7 @@ class Keeper:
         self._cipher = _cipher(key)
         self._version = version
         self._known: Values = {}
-        self._largest = 0
+        self._largest = max((kept.size for kept in index(path)), default=0)  # of the run that this one goes on with
         self._room = room
 
     def begin(self, state: Values) -> None:
@@ -100,18 +100,23 @@ class Keeper:
     def reserve(self) -> None:
         """Take room for what the next stage leaves: without it a run could not be gone on with there.
 
+        A file system that can't do that takes none: the run goes on without.
+
         Raises:
             OSError: there is none.
         """
-        descriptor = os.open(self._room, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self.release()
         try:
-            os.posix_fallocate(descriptor, 0, RESERVE_BYTES + self._largest)
+            # Where the file system has no call for it, the C library reads and writes the file.
+            descriptor = os.open(self._room, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.posix_fallocate(descriptor, 0, RESERVE_BYTES + self._largest)
+            finally:
+                os.close(descriptor)
         except OSError as error:
             self.release()
-            if error.errno not in _CANNOT:
+            if error.errno in _TOO_SMALL:
                 raise
-        finally:
-            os.close(descriptor)
 
     def release(self) -> None:
         """Give the room back."""
@@ -167,6 +172,11 @@ class Kept:
     head: bytes
     start: int
     end: int
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in the file."""
+        return len(self.head) + self.end - self.start
 
 
 def index(path: Path) -> tuple[Kept, ...]:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import resource
 import signal
 from collections.abc import Iterator
@@ -59,3 +61,24 @@ def test_room_is_taken_for_the_next_record_and_given_to_it(tmp_path: Path) -> No
     with no_file_larger_than(variables.RESERVE_BYTES), pytest.raises(OSError):
         keeper.reserve()
     assert not room.exists()
+
+
+@pytest.mark.parametrize("number", [errno.EBADF, errno.EOPNOTSUPP, errno.EIO])
+def test_file_system_that_cannot_take_room_stops_no_run(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = variables.Keeper(tmp_path / "variables.bin", bytes(variables.KEY_BYTES), "2.16.1", tmp_path / "room")
+
+    def fail(*_args: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "posix_fallocate", fail)
+    keeper.reserve()
+    assert not (tmp_path / "room").exists()
+
+
+def test_run_that_goes_on_takes_room_for_the_largest_record_of_the_one_before(tmp_path: Path) -> None:
+    path, key, room = tmp_path / "variables.bin", bytes(variables.KEY_BYTES), tmp_path / "room"
+    variables.Keeper(path, key, "2.16.1", room).keep("one", manager(a=os.urandom(5000)))
+    variables.Keeper(path, key, "2.16.1", room).reserve()
+    assert room.stat().st_size == variables.RESERVE_BYTES + path.stat().st_size
