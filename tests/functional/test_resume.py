@@ -309,6 +309,45 @@ def test_process_that_lives_on_a_node_is_named_and_stops_the_run(trees: Trees, w
         left.wait()
 
 
+def test_handler_that_is_to_run_is_not_lost_by_a_pause_before_its_stage(
+    trees: Trees, work: Path, tmp_path: Path
+) -> None:
+    change = {"name": "configure", "copy": {"content": "x", "dest": f"{tmp_path}/conf-{{{{ inventory_hostname }}}}"}}
+    plays = stages([note(tmp_path, "one")], [{**change, "notify": "restart"}, command(f"test -e {tmp_path}/mended")])
+    plays[2]["handlers"] = [{**note(tmp_path, "restarted"), "name": "restart"}]
+    tree = trees.make(plays)
+    first = run(work, spec_of(tree))
+    # The run that goes on waits for this one's end, and is asked to pause meanwhile.
+    left = subprocess.Popen(["sleep", "1000"], env={**os.environ, "FFWD_RUN_ID": first.run_id})
+    try:
+        second, _ = start(work, spec_of(tree, resume=True))
+        runs.pause(Path(second.run_dir))
+        until("the supervisor to have seen it", (Path(second.run_dir) / "stop.json").exists)
+    finally:
+        left.kill()
+        left.wait()
+    assert finish(second).result == "paused"
+    assert records(second, event="play_start", play=TWO) and not records(second, event="notify")
+    (tmp_path / "mended").touch()
+    assert run(work, spec_of(tree, resume=True)).result == "successful"
+    assert lines(tmp_path, "ctl-0") == lines(tmp_path, "ctl-1") == ["one", "restarted"]
+
+
+def test_node_that_hangs_ends_the_look_for_what_runs_have_left(trees: Trees, work: Path, tmp_path: Path) -> None:
+    tree = trees.make(stages([note(tmp_path, "one")], [command("false")]))
+    ssh = tmp_path / "ssh"
+    ssh.write_text("#!/bin/sh\nexec sleep 1000\n")
+    ssh.chmod(0o700)
+    (tree / "host_vars").mkdir()
+    hangs = {"ansible_connection": "ssh", "ansible_ssh_executable": str(ssh), "ansible_become": False}
+    (tree / "host_vars" / "cmp-0.yaml").write_text(yaml.safe_dump(hangs))
+    run(work, spec_of(seal(tree)))
+    second = run(work, spec_of(tree, resume=True, gather_timeout=5))
+    (lost,) = second.failed
+    assert (second.result, lost.host) == ("failed", "cmp-0") and "time" in lost.message.lower()
+    assert not records(second, event="task_start", stage=TWO)
+
+
 def test_secret_registers_are_nowhere_in_the_run(trees: Trees, work: Path, tmp_path: Path) -> None:
     hidden = {"name": "hidden", "no_log": True, "shell": "echo sword''fish-77", "register": "secret"}
     use = {

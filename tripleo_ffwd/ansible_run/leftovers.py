@@ -3,7 +3,7 @@
 A module goes on when its connection is gone (yum does, in the middle of a transaction), and all that a run starts
 carries the run's mark in its environment. Such a process is waited for; one that stays is named, and the run ends
 before it has done anything. A service that a task has started by itself carries the mark too: then the operator's word
-decides.
+decides. A node that lets ssh in and then hangs is lost in time, and the run ends as it does for one out of reach.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ true
 """
 
 
-def play(run_ids: Sequence[str], hosts: str, wait: int) -> str:
+def play(run_ids: Sequence[str], hosts: str, wait: int, timeout: int) -> str:
     """Return the play, as YAML text.
 
     Args:
         run_ids: the runs before this one.
         hosts: the pattern of the hosts that it is for.
         wait: seconds for which such a process is waited for.
+        timeout: seconds within which a host must have been looked at, each time.
     """
     script = _SCRIPT.format(pattern=f"{MARK}=({'|'.join(run_ids)})").strip()
     look = {
@@ -44,6 +45,7 @@ def play(run_ids: Sequence[str], hosts: str, wait: int) -> str:
         "until": "(ffwd_leftovers.stdout | default('')) | trim == ''",
         "retries": max(1, wait // PAUSE),
         "delay": PAUSE,
+        "timeout": timeout,
         "changed_when": False,
         "failed_when": "ffwd_leftovers.unreachable | default(false)",
         "check_mode": False,

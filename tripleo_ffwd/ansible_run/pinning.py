@@ -52,7 +52,8 @@ def pin(run: RunDir, spec: RunSpec, tree: Tree) -> Path:
     if spec.check:
         plays = [play.tried() for play in plays]
     if spec.resumes and not spec.anyway:
-        plays = [Play(leftovers.PLAY, leftovers.play(spec.chain, _everywhere(tree), spec.leftovers_wait)), *plays]
+        look = leftovers.play(spec.chain, _everywhere(tree), spec.leftovers_wait, spec.gather_timeout)
+        plays = [Play(leftovers.PLAY, look), *plays]
     body = "".join(play.marked(run.run_id).text for play in plays)
     temp = run.pinned.with_name(".tree")
     shutil.rmtree(temp, ignore_errors=True)

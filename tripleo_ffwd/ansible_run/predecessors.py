@@ -109,8 +109,9 @@ def find_earlier(work_dir: Path, spec: RunSpec, tree: Tree) -> resuming.Past | N
             past = resuming.for_fewer(past, spec.targets, tree)
         if not past.began and not other.resumes:
             continue
-        if other.tags and other.tags != spec.tags:
-            # Whoever was limited by tags has gone through no playbook that could be gone on with.
+        if other.tags != spec.tags and (other.tags or _has_succeeded(run)):
+            # Whoever was limited by tags has gone through no playbook that could be gone on with, and of one that was
+            # successful without them nothing is left.
             newer.append((run, other))
             continue
         return None if _is_outdated(past, newer, spec) else past
@@ -148,6 +149,10 @@ def _is_outdated(past: resuming.Past, newer: list[tuple[RunDir, RunSpec]], spec:
 
 def _share_hosts(one: RunSpec, other: RunSpec) -> bool:
     return not one.targets or not other.targets or bool(set(one.targets) & set(other.targets))
+
+
+def _has_succeeded(run: RunDir) -> bool:
+    return (rundir.read_json(run.status) or {}).get("result") == "successful"
 
 
 def _did_something(run: RunDir) -> bool:

@@ -60,11 +60,12 @@ def replay(run: RunDir, spec: RunSpec, tree: Tree) -> tuple[Progress, tuple[str,
 def past(run: RunDir, spec: RunSpec, tree: Tree) -> Past:
     """Return what a run has done, with what the runs had done that it went on with."""
     progress, changed = replay(run, spec, tree)
-    left = progress.unfinished
-    finished = tuple(itertools.takewhile(lambda name: name not in left, (stage.id for stage in tree.required(spec))))
-    notified = progress.notified(left[0]) if left else ()
-    if notified is None:  # it died before it came to that stage
-        notified = spec.notified
+    left, stages = progress.unfinished, [stage.id for stage in tree.required(spec)]
+    finished = tuple(itertools.takewhile(lambda name: name not in left, stages))
+    notified = (progress.notified(left[0]) or ()) if left else ()
+    if left and left[0] == (spec.first_stage or stages[0]):
+        # It may have stopped before it notified them there, although it had announced the stage.
+        notified = tuple(dict.fromkeys((*spec.notified, *notified)))
     hosts = _through(run, spec, tree, progress, left[0]) if left and finished and not notified else ()
     return Past(run, spec, finished, progress.unkept, changed, notified, progress.began, hosts)
 
