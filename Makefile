@@ -11,7 +11,7 @@ ZAQAR := .venv-zaqar
 TRIPLEOCLIENT := .venv-tripleoclient
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-.PHONY: demo test test-differential test-templates test-overcloud test-faults test-faults-heat test-keystone test-swift test-executors test-tripleoclient test-browser lint docs bench config clean
+.PHONY: demo test test-secrets test-wheel test-differential test-templates test-overcloud test-faults test-faults-heat test-keystone test-swift test-executors test-tripleoclient test-browser lint docs bench config clean
 .DEFAULT_GOAL := test
 
 $(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
@@ -48,16 +48,24 @@ demo: $(VENV)/.installed
 	$(BIN)/tripleo-ffwd demo $(if $(KEEP),--keep)
 
 test: $(VENV)/.installed $(ANSIBLE_216)/.installed
-	FFWD_TEST_ANSIBLE_PLAYBOOK=$(CURDIR)/$(ANSIBLE_216)/bin/ansible-playbook $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore=tests/keystone --ignore=tests/executors --ignore=tests/tripleoclient --ignore=tests/differential/test_template_shapes.py $(PYTEST_ARGS)
+	FFWD_TEST_ANSIBLE_PLAYBOOK=$(CURDIR)/$(ANSIBLE_216)/bin/ansible-playbook $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore=tests/keystone --ignore=tests/executors --ignore=tests/tripleoclient --ignore=tests/functional/test_planted_secrets.py --ignore=tests/functional/test_wheel.py --ignore=tests/differential/test_template_shapes.py $(PYTEST_ARGS)
 
 # Real Ansible runs the templates' tree and ours: more overclouds, seeds and generated programs than `test` has time for.
 test-differential: $(VENV)/.installed $(ANSIBLE_216)/.installed
-	FFWD_TEST_DIFFERENTIAL=all FFWD_TEST_ANSIBLE_PLAYBOOK=$(CURDIR)/$(ANSIBLE_216)/bin/ansible-playbook $(BIN)/python -m pytest tests/differential tests/unit/playbook_gen/test_folding_properties.py --ignore=tests/differential/test_template_shapes.py $(PYTEST_ARGS)
+	FFWD_TEST_DIFFERENTIAL=all FFWD_TEST_ANSIBLE_PLAYBOOK=$(CURDIR)/$(ANSIBLE_216)/bin/ansible-playbook $(BIN)/python -m pytest tests/differential tests/unit/playbook_gen/test_folding_properties.py tests/unit/playbook_gen/test_deployments.py --ignore=tests/differential/test_template_shapes.py $(PYTEST_ARGS)
 
 # Overclouds of many shapes and releases, evaluated from the templates' own packages, which it fetches; slow: real Ansible
 # runs their trees and ours.
 test-templates: $(VENV)/.installed $(ANSIBLE_216)/.installed
 	FFWD_TEST_SHAPES=all FFWD_TEST_ANSIBLE_PLAYBOOK=$(CURDIR)/$(ANSIBLE_216)/bin/ansible-playbook $(BIN)/python -m pytest -n 2 tests/differential/test_template_shapes.py $(PYTEST_ARGS)
+
+# Secrets planted wherever they can be, and looked for wherever they could have got to.
+test-secrets: $(VENV)/.installed
+	$(BIN)/python -m pytest tests/functional/test_planted_secrets.py $(PYTEST_ARGS)
+
+# What the wheel has, installed into an environment of its own, which needs the package index.
+test-wheel: $(VENV)/.installed
+	$(BIN)/python -m pytest tests/functional/test_wheel.py $(PYTEST_ARGS)
 
 # A real Queens overcloud in a real Heat, through prepare and converge, and the rendering of three releases: minutes, 2 GB.
 # FFWD_TEST_REAL=one is one controller with some services; .ci/run has that without converge. The created overcloud's database is kept beside the templates.

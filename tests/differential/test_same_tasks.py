@@ -71,6 +71,7 @@ def test_a_real_overcloud_runs_the_same_tasks(
     assert (sum(event[0] == "run" for event in run.events) > 10) == (selection.get("tags") not in UNSELECTING)
 
 
+@pytest.mark.skipif(not ALL, reason="one of the slow ones: make test-differential")
 def test_a_step_playbook_runs_the_same_tasks_on_a_single_controller(ansible: Ansible, tmp_path: Path) -> None:
     outputs = support.queens_outputs()
     outputs["BlacklistedHostnames"] = ["", "overcloud-controller-1", *BLACKLIST[2:]]

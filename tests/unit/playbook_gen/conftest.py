@@ -30,3 +30,11 @@ def _programs() -> list[str]:
 def ansible_playbook(request: pytest.FixtureRequest) -> str:
     """Path of an ansible-playbook."""
     return str(request.param)
+
+
+@pytest.fixture()
+def slow_playbook(ansible_playbook: str) -> str:
+    """The same, where the second one is left to `make test-differential`."""
+    if ansible_playbook != _programs()[0] and os.environ.get("FFWD_TEST_DIFFERENTIAL") != "all":
+        pytest.skip("one of the slow ones: make test-differential")
+    return ansible_playbook

@@ -123,9 +123,9 @@ class Nodes:
 
 
 def test_each_host_applies_its_own_deployments_in_their_order(
-    small: dict[str, Any], ansible_playbook: str, tmp_path: Path
+    small: dict[str, Any], slow_playbook: str, tmp_path: Path
 ) -> None:
-    nodes = Nodes(tmp_path, ansible_playbook)
+    nodes = Nodes(tmp_path, slow_playbook)
     everything = ["NetworkDeployment", "NodeDeployment", "HostsDeployment", "ExtraDeployments"]
     fewer = ["NetworkDeployment", "ExtraDeployments"]
     tree = generate(small, collection({"id-c1": fewer, "id-n1": fewer}))
@@ -155,9 +155,9 @@ def test_each_host_applies_its_own_deployments_in_their_order(
 
 
 def test_what_was_applied_is_left_alone_and_what_failed_is_applied_again(
-    small: dict[str, Any], ansible_playbook: str, tmp_path: Path
+    small: dict[str, Any], slow_playbook: str, tmp_path: Path
 ) -> None:
-    nodes = Nodes(tmp_path, ansible_playbook)
+    nodes = Nodes(tmp_path, slow_playbook)
     tree = generate(small, collection({server: ["HostsDeployment", "NodeDeployment"] for server in SERVERS}))
     (tmp_path / "ctl-0" / "fails").write_text("NodeDeployment")
     done = nodes.run(tree, "--limit", "undercloud,ctl-0")
