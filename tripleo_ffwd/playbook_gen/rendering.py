@@ -153,15 +153,12 @@ def _line(text: str) -> str:
     """Return a text as it is or in quotes, with the end of its line; nothing where that takes a longer look."""
     if len(text) > _LONGEST:
         raise _Unusual
-    if text[:1] in _QUOTING:
-        quoted = _QUOTED.fullmatch(text) is not None
-    elif _PLAIN.fullmatch(text) is None:
+    takes_quotes = text[:1] in _QUOTING
+    if not (_QUOTED if takes_quotes else _PLAIN).fullmatch(text):
         return ""
-    else:
-        quoted = ": " in text or " #" in text or text.endswith(":")
-    if quoted:
+    if takes_quotes or ": " in text or " #" in text or text.endswith(":"):
         return "'{}'\n".format(text.replace("'", "''"))
-    return f"{text}\n" if text[:1] not in _QUOTING and text.lower() not in _WORDS else ""
+    return f"{text}\n" if text.lower() not in _WORDS else ""
 
 
 def _other(value: Any) -> str:
