@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 from oslo_log import log as logging
@@ -31,9 +30,11 @@ class ListPlansAction(FfwdAction):
         names = list(store.plans())
         for name in names:
             # The client asks this first of all; a plan that can't be mended must not keep it from the others.
-            with contextlib.suppress(FfwdError, NotReadable, OSError):
+            try:
                 if refreshing.mend(store, name):
                     LOG.warning("The container of plan %s had lost its passwords, they were put back", name)
+            except (FfwdError, NotReadable, OSError) as error:
+                LOG.warning("The container of plan %s can't be looked at for its passwords: %s", name, error)
         return names
 
 

@@ -77,9 +77,11 @@ def mend(store: PlanStore, plan: str) -> bool:
     except (yaml.YAMLError, AttributeError):
         found = {}
     kept = yaml.safe_load(tripleo_files.contents(store.current(plan))[plan_environment.NAME])
-    if not kept.get("passwords"):
+    mended = {**kept, **found}
+    if kept.get("passwords") is not None:
+        mended["passwords"] = kept["passwords"]
+    if mended == found:
         return False
-    mended = {**kept, **found, "passwords": kept["passwords"]}
     backend.account.put(plan, plan_environment.NAME, yaml.safe_dump(mended, default_flow_style=False).encode())
     return True
 

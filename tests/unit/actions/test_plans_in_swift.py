@@ -111,6 +111,16 @@ def test_a_client_that_died_with_the_container_emptied_finds_the_plan_and_its_pa
     assert stub.files("p") == untouched
 
 
+def test_a_plan_without_passwords_is_put_back_as_well(stub):
+    run(CreateContainerAction("p"))
+    client_uploads(stub, "p", FILES)
+    run(RefreshPlanAction("p"))
+    before = yaml.safe_load(stub.files("p")["plan-environment.yaml"])
+    client_uploads(stub, "p", {})
+    assert run(ListPlansAction()) == ["p"]
+    assert yaml.safe_load(stub.files("p")["plan-environment.yaml"]) == before
+
+
 def test_a_plan_that_was_never_ours_stays_as_it_is_when_plans_are_listed(stub):
     run(CreateContainerAction("p"))
     client_uploads(
