@@ -10,6 +10,7 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from oslo_log import log as logging
@@ -17,6 +18,7 @@ from oslo_log import log as logging
 from tripleo_ffwd import zaqar
 from tripleo_ffwd.actions import messages, secrets, selection
 from tripleo_ffwd.actions.base import Caller, FfwdAction
+from tripleo_ffwd.ansible_run import runs
 from tripleo_ffwd.exceptions import FfwdError, NotFound
 from tripleo_ffwd.model import RunStatus
 from tripleo_ffwd.plan import lock, outbox
@@ -33,6 +35,7 @@ IDLE_LIMIT = 25 * 3600
 GIVE_UP = 3600
 PROLONG_EVERY = 1800
 MOST_FAILURES = 20
+MOST_STAGES = 20
 # Some clients give up a workflow that says nothing for six minutes.
 SILENCE = 240
 
@@ -190,16 +193,36 @@ def _news_of(run: RunStatus, known: dict[str, Any]) -> Iterator[str]:
     name = run.playbook
     if not known:
         yield f"{name}: run {run.run_id} has begun"
-    for failed in run.failed[known.get("failed", 0) : MOST_FAILURES]:
-        yield f"{name}: {failed.host} failed in {failed.stage}: {failed.task}: {failed.message}"
+    failed: dict[str, list[str]] = {}
+    for task in run.failed[known.get("failed", 0) : MOST_FAILURES]:
+        failed.setdefault(task.stage, []).append(
+            f"{name}: {task.host} failed in {task.stage}: {task.task}: {task.message}"
+        )
     known["failed"] = len(run.failed)
-    if not run.settled and run.stage and run.stage != known.get("stage"):
-        yield f"{name}: {run.stage} ({run.stages_done} of {run.stages_total} stages are done)"
+    yield from failed.pop(str(known.get("stage", "")), ())
+    if run.stage and (run.stage != known.get("stage") or run.settled) and not known.get("over"):
+        for done, stage in list(_begun(run, str(known.get("stage", ""))))[-MOST_STAGES:]:
+            yield f"{name}: {stage} ({done} of {run.stages_total} stages are done)"
+            yield from failed.pop(stage, ())
+    for words in failed.values():
+        yield from words
     known["stage"] = run.stage
     if run.settled and not known.get("over"):
         message = run.message or run.result
         yield message if message.startswith(name) else f"{name}: {message}"
     known["over"] = run.settled
+
+
+def _begun(run: RunStatus, known: str) -> Iterator[tuple[int, str]]:
+    """Yield the stages that a run has begun since the one that is known, each with how many were finished then.
+
+    Most of them take less than the time between two looks. A stage begins when all before it are finished.
+    """
+    everything = runs.stages(Path(run.run_dir)) or ((run.stages_done, run.stage),)
+    ids = [stage for _, stage in everything]
+    first = ids.index(known) + 1 if known in ids else 0
+    last = len(ids) if run.succeeded else ids.index(run.stage) + 1 if run.stage in ids else first
+    yield from everything[first:last]
 
 
 def _last(state: str, output: Mapping[str, Any]) -> tuple[str, str]:

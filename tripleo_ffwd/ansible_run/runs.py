@@ -37,6 +37,7 @@ __all__ = [
     "note_follower",
     "pause",
     "paused_by",
+    "stages",
     "start",
     "status",
     "timeout_of",
@@ -193,6 +194,22 @@ def lost(run_dir: Path) -> tuple[FailedTask, ...]:
     if spec is None or (ended.get("state"), ended.get("result")) != ("finished", "failed"):
         return ()
     return resuming.replay(run, spec, load(Path(spec.tree)))[0].lost
+
+
+def stages(run_dir: Path) -> tuple[tuple[int, str], ...]:
+    """Return the stages that a run goes through, in order: how many are finished when it begins, and its id.
+
+    Empty when its playbooks are gone; a stage that no host of the run has anything in is left out.
+    """
+    spec = rundir.load_spec(RunDir(run_dir))
+    if spec is None:
+        return ()
+    try:
+        tree = load(Path(spec.tree))
+    except (FfwdError, OSError):
+        return ()
+    done = tree.done_before(spec)
+    return tuple((n, stage.id) for n, stage in enumerate(tree.required(spec)) if stage.hosts and stage.id not in done)
 
 
 def timeout_of(run_dir: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from types import SimpleNamespace
 
@@ -13,8 +14,10 @@ from oslo_config import cfg
 from tripleo_ffwd import config
 from tripleo_ffwd.actions import watching
 from tripleo_ffwd.actions.watching import WatchExecutionAction
+from tripleo_ffwd.model import FailedTask, RunStatus
 from tripleo_ffwd.plan import outbox
 
+RUN = RunStatus("r-1", "", "p", "run", "p.yaml", "live")
 LONG_AGO = watching.IDLE_LIMIT + 3600
 
 
@@ -67,3 +70,40 @@ def test_an_execution_that_has_gone_is_told_as_the_end(mistral, queues):
     del mistral.executions["e-1"]
     assert look()["settled"]
     assert [payload["status"] for payload in queues.payloads("e-1")] == ["RUNNING", "FAILED"]
+
+
+def test_stages_that_came_and_went_between_two_looks_are_told_in_order_with_what_failed_in_each(tmp_path, monkeypatch):
+    ids = ["-/facts/all/all", "ocata/step1/Controller/all", "ocata/step2/Controller/all", "ocata/step3/Controller/all"]
+    monkeypatch.setattr(watching.runs, "stages", lambda _run_dir: tuple(enumerate(ids)))
+    failed = FailedTask("p.yaml", ids[2], "ctl-1", "Migrate", "no schema", "")
+
+    def at(stage, done, **more):
+        state = {"state": "live", "result": "", "stage": stage, "stages_done": done, "stages_total": 4, **more}
+        return dataclasses.replace(RUN, run_dir=str(tmp_path), **state)
+
+    known = {}
+    assert list(watching._news_of(at(ids[0], 0), known)) == [
+        "p.yaml: run r-1 has begun",
+        "p.yaml: -/facts/all/all (0 of 4 stages are done)",
+    ]
+    assert list(watching._news_of(at(ids[0], 0), known)) == []
+    ended = at(ids[2], 2, failed=(failed,), failed_total=1, state="finished", result="failed", message="it ends here")
+    assert list(watching._news_of(ended, known)) == [
+        "p.yaml: ocata/step1/Controller/all (1 of 4 stages are done)",
+        "p.yaml: ocata/step2/Controller/all (2 of 4 stages are done)",
+        "p.yaml: ctl-1 failed in ocata/step2/Controller/all: Migrate: no schema",
+        "p.yaml: it ends here",
+    ]
+    assert list(watching._news_of(ended, known)) == []
+
+
+def test_all_stages_of_a_run_that_nobody_looked_at_are_told_at_its_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(watching.runs, "stages", lambda _run_dir: ((0, "a"), (1, "b")))
+    done = {"state": "finished", "result": "successful", "stage": "b", "stages_done": 2, "stages_total": 2}
+    told = list(watching._news_of(dataclasses.replace(RUN, **done, message="all 2 stages finished"), {}))
+    assert [line.partition(": ")[2] for line in told] == [
+        "run r-1 has begun",
+        "a (0 of 2 stages are done)",
+        "b (1 of 2 stages are done)",
+        "all 2 stages finished",
+    ]
