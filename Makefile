@@ -110,6 +110,7 @@ test-tripleoclient: $(VENV)/.installed $(KEYSTONE)/.installed $(ZAQAR)/.installe
 	@clients=$$(tests/tripleoclient/install.sh $(CURDIR)/$(TRIPLEOCLIENT)); code=$$?; \
 	if [ $$code = 3 ]; then echo 'SKIPPED test-tripleoclient: there is no Python 3.6'; exit 0; fi; \
 	[ $$code = 0 ] || exit $$code; \
+	FFWD_TEST_RABBITMQ=$$(tests/executors/find_rabbitmq.sh $(RABBITMQ) || true) \
 	FFWD_TEST_KEYSTONE=$(CURDIR)/$(KEYSTONE)/bin FFWD_TEST_ZAQAR=$(CURDIR)/$(ZAQAR)/bin \
 	FFWD_TEST_SWIFT=$(CURDIR)/$(SWIFT)/bin FFWD_TEST_TRIPLEOCLIENT="$$clients" \
 	$(BIN)/python -m pytest tests/tripleoclient --durations=10 $(PYTEST_ARGS)

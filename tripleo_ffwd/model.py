@@ -8,6 +8,8 @@ from types import MappingProxyType
 from typing import Any
 
 PHASES = ("prepare", "run", "upgrade", "converge")
+# The phases and jobs that are for the nodes or roles that are named, and not for all.
+SELECTIVE = ("upgrade", "update")
 
 FAST_FORWARD_UPGRADE_PLAYBOOK = "fast_forward_upgrade_playbook.yaml"
 UPGRADE_STEPS_PLAYBOOK = "upgrade_steps_playbook.yaml"
@@ -21,6 +23,16 @@ PHASE_PLAYBOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "run": (FAST_FORWARD_UPGRADE_PLAYBOOK,),
         "upgrade": (UPGRADE_STEPS_PLAYBOOK, DEPLOY_STEPS_PLAYBOOK, POST_UPGRADE_STEPS_PLAYBOOK),
         "converge": (DEPLOY_STEPS_PLAYBOOK,),
+    }
+)
+
+# What TripleO's clients run beside the phases, each a playbook of its own: the minor update of nodes, and what is done
+# for updates and upgrades from outside the nodes (from Rocky on).
+JOB_PLAYBOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "update": ("update_steps_playbook.yaml",),
+        "external_update": ("external_update_steps_playbook.yaml",),
+        "external_upgrade": ("external_upgrade_steps_playbook.yaml",),
     }
 )
 
@@ -45,6 +57,11 @@ NOTHING_LEFT = "(nothing is left)"
 # Tasks of ours that give variables the result which tasks that all hosts skip would have registered; their names.
 SKIP_TASK = "Be skipped for the tasks that are left out"
 SKIP_RESULTS_TASK = "Register that they were skipped"
+
+
+def title(phase: str) -> str:
+    """Return what a sentence about a phase or a job begins with: ``Phase run``, ``External upgrade``."""
+    return phase.replace("_", " ").capitalize() if phase in JOB_PLAYBOOKS else f"Phase {phase}"
 
 
 @dataclasses.dataclass(frozen=True)

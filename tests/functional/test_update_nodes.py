@@ -15,10 +15,12 @@ from support import until
 
 from tripleo_ffwd import config, heat
 from tripleo_ffwd.cli.main import main
+from tripleo_ffwd.cli.osc import looking
 
 STACK = "client"
 PLANTED = "planted-51c7"
 FFWD = "fast_forward_upgrade_playbook.yaml"
+EXTERNAL = "external_upgrade_steps_playbook.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +30,15 @@ def gate(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def prepared(cloud, gate, tmp_path_factory):
-    """An overcloud that is ready for phase run."""
-    directory = small_overcloud.templates(tmp_path_factory.mktemp("templates"), gate)
+def templates(gate, tmp_path_factory) -> Path:
+    return small_overcloud.templates(tmp_path_factory.mktemp("templates"), gate)
+
+
+@pytest.fixture(scope="module")
+def standing(cloud, templates):
+    """An overcloud of which no upgrade has been begun."""
     client = heat.connect(config.load_file(cloud.site.mistral / "mistral.conf"), None)
-    heat.create(client, STACK, heat.build_bundle(directory / "overcloud.yaml", []), 120)
-    ended = cloud.do("prepare", plan=STACK, templates=str(directory))
-    assert ended.state == "SUCCESS", ended.message
+    heat.create(client, STACK, heat.build_bundle(templates / "overcloud.yaml", []), 120)
     # The client names no key; nobody is asked by ssh here, the nodes are this machine.
     key = cloud.site.ssh_key_file
     made = not key.exists()
@@ -45,6 +49,14 @@ def prepared(cloud, gate, tmp_path_factory):
     yield cloud
     if made:
         key.unlink()
+
+
+@pytest.fixture(scope="module")
+def prepared(standing, templates):
+    """The overcloud, ready for phase run."""
+    ended = standing.do("prepare", plan=STACK, templates=str(templates))
+    assert ended.state == "SUCCESS", ended.message
+    return standing
 
 
 def inventory(hosts=small_overcloud.CONTROLLERS, plan=STACK) -> str:
@@ -95,9 +107,29 @@ def failed(queues, cloud, execution: str) -> str:
     return ended.message
 
 
+def test_an_update_of_nodes_is_run_before_any_upgrade(standing, queues, gate):
+    execution = call(standing, playbook="update_steps_playbook.yaml", nodes="ctl-2,ctl-0")
+    last = told(queues, execution)[-1]
+    assert (last["status"], last["message"]) == ("SUCCESS", "Update of plan client has finished on 2 nodes.")
+    assert (gate / "updated").read_text().split() == ["ctl-0", "ctl-2"]
+    assert [(run.phase, run.playbook) for run in standing.runs(STACK)] == [("update", "update_steps_playbook.yaml")]
+    status = standing.mistral.ask("ffwd.list_nodes", {"plan": STACK})
+    assert not any(node["phases"] for node in status["nodes"]), "an update is no phase"
+
+
+def test_the_external_upgrade_comes_after_run(standing, queues):
+    words = failed(queues, standing, call(standing, playbook="external_update_steps_playbook.yaml"))
+    assert "the outputs have no playbook 'external_update_steps_playbook.yaml'" in words
+    words = failed(queues, standing, call(standing, playbook=EXTERNAL, nodes="all"))
+    assert "External upgrade of plan client is out of turn: ctl-0, ctl-1, ctl-2 has not finished run" in words
+
+
 def test_what_can_not_be_run_is_refused_on_the_queue_too(prepared, queues):
-    assert "external_upgrade_steps_playbook.yaml is no part" in failed(
-        queues, prepared, call(prepared, playbook="external_upgrade_steps_playbook.yaml")
+    words = failed(queues, prepared, call(prepared, playbook="site.yaml"))
+    assert "site.yaml is no playbook of an upgrade or an update, nothing was run" in words
+    assert "update_steps_playbook.yaml" in words
+    assert "is being upgraded, it has finished prepare" in failed(
+        queues, prepared, call(prepared, playbook="update_steps_playbook.yaml", nodes="Controller")
     )
     words = failed(queues, prepared, call(prepared, inventory_file=f"{PLANTED}: [is no: inventory"))
     assert "can't be read by Ansible" in words and PLANTED not in words
@@ -161,6 +193,21 @@ def test_progress_comes_in_order_and_the_end_last_also_when_the_queue_is_away(pr
         # Clients look at the execution when a message is its own.
         assert (message["execution_id"] == execution) is (message is messages[-1])
     assert prepared.wait(execution).state == "SUCCESS"
+
+
+def test_the_external_upgrade_is_done_from_outside_by_its_tags(prepared, queues, gate):
+    execution = call(prepared, playbook=EXTERNAL, nodes="all", tags="ceph", extra_vars={"noted": "by the client"})
+    last = told(queues, execution)[-1]
+    assert last["status"] == "SUCCESS", last["message"]
+    assert last["message"] == "External upgrade of plan client has run what is tagged ceph on 3 nodes."
+    assert (gate / "external").read_text().splitlines() == ["0 by the client", "1 by the client"]
+
+
+def test_a_call_is_gone_on_with_by_our_own_command(prepared):
+    root = prepared.runs(STACK)[-1].owner
+    found = looking.phase_execution(prepared.mistral, root)
+    assert (looking.phase_of(found), looking.arguments_of(found)["tags"]) == ("external_upgrade", "ceph")
+    assert looking.by_execution(prepared.mistral, root).phase == "external_upgrade"
 
 
 def test_the_inventory_is_used_as_it_came_and_kept_for_its_owner_alone(prepared):

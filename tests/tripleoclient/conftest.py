@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,16 +15,47 @@ import requests
 import swift_server
 import yaml
 from clouds import Cloud
+from executors import rabbit, services
 from loopback_services import Services
 from tripleo_client import Client
 
 from tripleo_ffwd.cli.register import workbooks
 from tripleo_ffwd.embedded import nodes, overcloud, undercloud
-from tripleo_ffwd.embedded.site import open_site
+from tripleo_ffwd.embedded.site import Site, open_site
 from tripleo_ffwd.mistral import Mistral
 
 ENVIRONMENTS = os.environ.get("FFWD_TEST_TRIPLEOCLIENT", "").split()
+# Where RabbitMQ is, see `make test-executors`; empty for none.
+RABBITMQ = os.environ.get("FFWD_TEST_RABBITMQ", "")
 NOBODY = "http://127.0.0.1:1"
+
+
+@dataclasses.dataclass
+class Executors:
+    """Where what an executor does is done: in processes of their own, or, without a RabbitMQ, in Mistral's.
+
+    Attributes:
+        site: whose Mistral they are of.
+        sections: what it and they are configured with.
+        apart: whether they are processes of their own.
+    """
+
+    site: Site
+    sections: dict[str, dict[str, object]]
+    apart: bool
+    running: list[services.Executor] = dataclasses.field(default_factory=list)
+
+    def start(self, name: str) -> None:
+        """Start one, unless Mistral has its own."""
+        if self.apart:
+            named = {**self.sections, "ffwd": {**self.sections["ffwd"], "executor_name": name}}
+            self.running.append(services.start_executor(self.site, name, named))
+            services.wait_up(self.running)
+
+    def kill(self) -> None:
+        """End all of them by SIGKILL."""
+        while self.running:
+            self.running.pop().kill()
 
 
 @pytest.fixture(scope="session")
@@ -44,22 +77,39 @@ def swift(zaqar, tmp_path_factory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def cloud(zaqar, swift, tmp_path_factory) -> Iterator[Cloud]:
-    """The demo overcloud at newton, after prepare; its Mistral asks keystone who is there."""
+def executors(zaqar, tmp_path_factory) -> Iterator[Executors]:
+    """Mistral's executors, apart from Mistral where there is a RabbitMQ between them."""
     site = open_site(tmp_path_factory.mktemp("cloud"))
-    clouds.set_up(
-        site,
-        {
-            "DEFAULT": {"auth_type": "keystone"},
-            "pecan": {"auth_enable": "true"},
-            "keystone": {},
-            "keystone_authtoken": zaqar.authtoken,
-            "ffwd": {"plan_backend": "swift"},
-            # No [ffwd] auth_*: all is done with the caller's token and catalog, as in a plain installation.
-        },
-    )
+    sections: dict[str, dict[str, object]] = {
+        "DEFAULT": {"auth_type": "keystone"},
+        "pecan": {"auth_enable": "true"},
+        "keystone": {},
+        "keystone_authtoken": zaqar.authtoken,
+        "ffwd": {"plan_backend": "swift"},
+        # No [ffwd] auth_*: all is done with the caller's token and catalog, as in a plain installation.
+    }
+    with contextlib.ExitStack() as stack:
+        if RABBITMQ:
+            bus = stack.enter_context(rabbit.running(Path(RABBITMQ), tmp_path_factory.mktemp("rabbitmq")))
+            sections["DEFAULT"]["transport_url"] = bus
+            # One that is gone is noticed after nine seconds at most.
+            heartbeats = {"check_interval": 2, "max_missed_heartbeats": 3, "first_heartbeat_timeout": 15}
+            sections["action_heartbeat"] = heartbeats
+        made = Executors(site, sections, apart=bool(RABBITMQ))
+        try:
+            yield made
+        finally:
+            made.kill()
+
+
+@pytest.fixture(scope="session")
+def cloud(zaqar, swift, executors) -> Iterator[Cloud]:
+    """The demo overcloud at newton, after prepare; its Mistral asks keystone who is there."""
+    site = executors.site
+    clouds.set_up(site, executors.sections)
     try:
         started = undercloud.start(site)
+        executors.start("first")
         zaqar.catalog(
             {
                 "workflow": started.mistral_url,
@@ -84,6 +134,7 @@ def cloud(zaqar, swift, tmp_path_factory) -> Iterator[Cloud]:
         assert ended.state == "SUCCESS", ended.message
         yield made
     finally:
+        executors.kill()
         clouds.closed(site)
 
 

@@ -20,6 +20,7 @@ from tripleo_ffwd.embedded import faults, node_state, nodes, overcloud, underclo
 PREPARE = ("overcloud", "ffwd-upgrade", "prepare", "--yes")
 FFWD_RUN = ("overcloud", "ffwd-upgrade", "run", "--yes")
 UPGRADE_RUN = ("overcloud", "upgrade", "run")
+UPDATE_RUN = ("overcloud", "update", "run")
 CONTROLLERS = [f"overcloud-controller-{index}" for index in range(3)]
 COMPUTES = [f"overcloud-novacompute-{index}" for index in range(2)]
 STEP2 = "disable --now openstack-nova-conductor"
@@ -224,6 +225,22 @@ def test_mistral_is_restarted_and_the_command_comes_to_its_end(cloud, queens, in
     assert done.code == 0, done.said
 
 
+def test_an_executor_is_killed_and_the_command_comes_to_its_end(cloud, executors, train, inventory):
+    if not executors.apart:
+        pytest.skip("needs RabbitMQ: Mistral and its executor are one process here")
+    faults.set(cloud.site, COMPUTES[1], "block", "yum")
+    steps = ("--playbook", "upgrade_steps_playbook.yaml")
+    running = train.start(*UPGRADE_RUN, "--limit", COMPUTES[1], *steps, "--static-inventory", inventory)
+    blocked(cloud, COMPUTES[1])
+    executors.kill()
+    faults.clear(cloud.site, COMPUTES[1])
+    executors.start("second")
+    done = running.ends()
+    assert done.code == 0, done.said
+    assert "Phase upgrade of plan overcloud has finished on 1 node." in done.said
+    assert cloud.runs()[-1].succeeded
+
+
 def test_zaqar_is_restarted_and_the_upgrade_goes_on(cloud, zaqar, train, inventory):
     running = train.start(
         *UPGRADE_RUN,
@@ -265,6 +282,22 @@ def test_tags_set_no_node_back_and_all_three_playbooks_are_run(cloud, train, inv
     assert {node["node"]: node["phases"]["upgrade"] for node in status}[COMPUTES[0]] == "finished"
 
 
+def test_an_update_is_out_of_turn_in_the_middle_of_an_upgrade(cloud, train, inventory):
+    before = len(cloud.runs())
+    done = train(*UPDATE_RUN, "--limit", "Compute", "--static-inventory", inventory)
+    assert done.code == 1
+    assert "Update of plan overcloud is out of turn: overcloud-novacompute-0, overcloud-novacompute-1 is" in done.said
+    assert len(cloud.runs()) == before
+
+
+def test_the_external_upgrade_by_its_tags(cloud, train, inventory):
+    done = train("overcloud", "external-upgrade", "run", "--tags", "online_upgrade", "--static-inventory", inventory)
+    assert done.code == 0, done.said
+    assert "External upgrade of plan overcloud has run what is tagged online_upgrade on 5 nodes." in done.said
+    written = overcloud.external_dir(cloud.site) / "external-upgrade.log"
+    assert written.read_text().splitlines() == ["migrated online"]
+
+
 def test_converge_by_the_client_of_queens(cloud, queens_2, templates):
     done = queens_2("overcloud", "ffwd-upgrade", "converge", "--yes", *templates)
     assert done.code == 0, done.said
@@ -283,3 +316,15 @@ def test_converge_by_the_client_of_train_is_repeatable(cloud, train, templates, 
     assert done.code == 0, done.said
     assert "FFWD Upgrade Converge on stack overcloud complete." in done.said
     assert not any(runs.leftovers(path) for path in (cloud.work_dir / "runs").iterdir() if path.is_dir())
+
+
+def test_updates_after_the_upgrade_by_both_clients(cloud, train, queens, inventory):
+    done = train("overcloud", "external-update", "run", "--static-inventory", inventory)
+    assert done.code == 0, done.said
+    assert "External update of plan overcloud has finished on 5 nodes." in done.said
+    for client, selection in ((train, "--limit"), (queens, "--nodes")):
+        done = client(*UPDATE_RUN, selection, COMPUTES[0], "--static-inventory", inventory)
+        assert done.code == 0, done.said
+        assert "Update of plan overcloud has finished on 1 node." in done.said
+    assert cloud.runs()[-1].playbook == "update_steps_playbook.yaml"
+    assert overcloud.check_final_state(cloud.site) == []

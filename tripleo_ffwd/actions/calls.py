@@ -21,7 +21,7 @@ from tripleo_ffwd.actions.base import Caller, FfwdAction
 from tripleo_ffwd.ansible_run import inventories
 from tripleo_ffwd.ansible_run.inventories import Inventory
 from tripleo_ffwd.exceptions import FfwdError, InvalidInput
-from tripleo_ffwd.model import PHASE_PLAYBOOKS
+from tripleo_ffwd.model import JOB_PLAYBOOKS, PHASE_PLAYBOOKS, SELECTIVE
 from tripleo_ffwd.plan import outbox, refreshing
 from tripleo_ffwd.plan.store import open_store
 
@@ -41,8 +41,8 @@ class ReadCallAction(FfwdAction):
     :param queue_name: queue that the client listens to.
     :param poll_interval: seconds between two looks at what is watched.
     :param quiet: whether the client takes every message for the last: then there is no progress.
-    :returns: ``{plan, phase, roles, nodes, playbook, templates, environments, options}``: the inputs of the
-        phase; ``options`` by the names that it has them under.
+    :returns: ``{plan, phase, job, roles, nodes, playbook, templates, environments, options}``: the inputs of the
+        phase, or of the job beside the phases, one of which is empty; ``options`` by the names that those have.
     """
 
     def __init__(
@@ -84,11 +84,12 @@ class ReadCallAction(FfwdAction):
         )
         playbook = _text(given, "playbook")
         phase = _phase(playbook) if "playbook" in given else ""
-        roles, nodes = selected(given.get("nodes"), inventory) if phase == "upgrade" else (None, None)
+        roles, nodes = selected(given.get("nodes"), inventory) if phase in SELECTIVE else (None, None)
         templates = refreshing.templates(open_store(caller.conf, caller.security), plan)
         return {
             "plan": plan,
-            "phase": phase,
+            "phase": "" if phase in JOB_PLAYBOOKS else phase,
+            "job": phase if phase in JOB_PLAYBOOKS else "",
             "playbook": playbook,
             "roles": roles,
             "nodes": nodes,
@@ -145,14 +146,15 @@ def _plan(caller: Caller, given: Mapping[str, Any], inventory: Inventory | None)
 
 
 def _phase(playbook: str) -> str:
-    for phase in ("run", "upgrade"):
-        if playbook in PHASE_PLAYBOOKS[phase]:
+    """Return the phase or the job that a playbook belongs to; the deploy steps alone are the upgrade's."""
+    called = {"run": PHASE_PLAYBOOKS["run"], "upgrade": PHASE_PLAYBOOKS["upgrade"], **JOB_PLAYBOOKS}
+    for phase, playbooks in called.items():
+        if playbook in playbooks:
             return phase
-    known = [name for phase in ("run", "upgrade") for name in PHASE_PLAYBOOKS[phase]]
     raise InvalidInput(
-        f"{playbook or 'A call without a playbook'} is no part of a fast forward upgrade, nothing was run",
+        f"{playbook or 'A call without a playbook'} is no playbook of an upgrade or an update, nothing was run",
         where="playbook",
-        remedy=f"Use one of {', '.join(known)}; for minor updates register tripleo-common's own workbook",
+        remedy=f"Use one of {', '.join(name for playbooks in called.values() for name in playbooks)}",
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from tripleo_ffwd.actions import ansible_options
 from tripleo_ffwd.actions.ansible_options import COUNT, FLAG, TEXT
 from tripleo_ffwd.exceptions import InvalidInput
+from tripleo_ffwd.model import JOB_PLAYBOOKS
 from tripleo_ffwd.preflight import waivers
 
 
@@ -27,6 +28,11 @@ def _is_verbosity(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 4
 
 
+def _is_job(value: Any) -> bool:
+    return isinstance(value, str) and value in JOB_PLAYBOOKS
+
+
+JOB = (_is_job, f"one of {', '.join(JOB_PLAYBOOKS)}")
 TEXTS = (_is_texts, "a list of texts")
 VERBOSITY = (_is_verbosity, "a whole number from 0 to 4")
 MAPPING = (_is_mapping, "an object")
@@ -34,6 +40,7 @@ LIST = (_is_list, "a list")
 
 # What each input must be when it is given; None is "not given".
 TYPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "job": JOB,
     "stack": TEXT,
     "templates": TEXT,
     "environments": TEXTS,

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tripleo_ffwd.exceptions import FfwdError
+from tripleo_ffwd.model import JOB_PLAYBOOKS, title
 
 MAX_MESSAGE = 4000
 MOST_NAMED = 10
@@ -28,13 +29,16 @@ def success(
             batches.
         tags: what the playbooks were limited to.
     """
+    named = title(phase)
     if dry_run and summary and phase != "upgrade":
-        return _outcome("SUCCESS", f"Dry run of phase {phase} of plan {plan}: nothing was changed. {summary}", {})
-    where = f" on {len(targets)} nodes" if targets else ""
+        what = f"Dry run of {named[0].lower()}{named[1:]} of plan {plan}"
+        return _outcome("SUCCESS", f"{what}: nothing was changed. {summary}", {})
+    where = f" on {len(targets)} node{'' if len(targets) == 1 else 's'}" if targets else ""
     how = "has been tried in check mode" if dry_run else "has finished"
     if tags and not dry_run:
-        how = f"has run what is tagged {tags}, and is not recorded as finished,"
-    told = f"Phase {phase} of plan {plan} {how}{where}."
+        recorded = "" if phase in JOB_PLAYBOOKS else ", and is not recorded as finished,"
+        how = f"has run what is tagged {tags}{recorded}"
+    told = f"{named} of plan {plan} {how}{where}."
     return _outcome("SUCCESS", f"{told} {summary}" if summary else told, {})
 
 
@@ -49,8 +53,8 @@ def failure(plan: str, phase: str, error: Any, *, also: str = "") -> dict[str, A
     told_by = details(error)
     message = str(told_by.get("message") or told_by.get("result") or error)[:MAX_MESSAGE]
     if told_by.get("paused"):
-        return _outcome("PAUSED", f"Phase {phase} of plan {plan} is {message}. Start it with resume to go on", told_by)
-    told = f"Phase {phase} of plan {plan} failed: {message}"
+        return _outcome("PAUSED", f"{title(phase)} of plan {plan} is {message}. Start it with resume to go on", told_by)
+    told = f"{title(phase)} of plan {plan} failed: {message}"
     return _outcome("FAILED", f"{told}. {also}" if also else told, told_by)
 
 

@@ -7,8 +7,7 @@ from typing import Any
 from tripleo_ffwd import heat
 from tripleo_ffwd.actions import inputs, outcomes, secrets, selection, telling
 from tripleo_ffwd.actions.base import Caller, FfwdAction
-from tripleo_ffwd.exceptions import FfwdError, InvalidInput
-from tripleo_ffwd.model import PHASES
+from tripleo_ffwd.exceptions import FfwdError
 from tripleo_ffwd.plan import lock, phases
 
 
@@ -41,8 +40,7 @@ class AcquireLockAction(FfwdAction):
         self.holder_state = holder_state
 
     def act(self, caller: Caller) -> dict[str, Any]:
-        if self.phase not in PHASES:
-            raise InvalidInput(f"There is no phase {self.phase!r}", remedy=f"Phases are {', '.join(PHASES)}")
+        selection.playbooks_of(self.phase)  # there is such a phase
         inputs.check(self.inputs)
         secrets.check_ssh_key(caller, self.inputs or {})
         current = lock.acquire(

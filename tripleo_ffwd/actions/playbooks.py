@@ -8,6 +8,7 @@ from typing import Any
 from tripleo_ffwd.actions.base import Caller, FfwdAction
 from tripleo_ffwd.exceptions import InvalidInput
 from tripleo_ffwd.files import make_private_dir
+from tripleo_ffwd.model import JOB_PLAYBOOKS
 from tripleo_ffwd.plan import journal
 from tripleo_ffwd.plan import outputs as stored_outputs
 from tripleo_ffwd.playbook_gen import pipeline, writing
@@ -20,7 +21,7 @@ class GeneratePlaybooksAction(FfwdAction):
     """Generate the playbooks of a phase into a directory named by their digest; the same input is written once.
 
     :param plan: name of the plan.
-    :param phase: run, upgrade or converge.
+    :param phase: run, upgrade or converge, or a job beside them: update, external_update or external_upgrade.
     :param outputs: digest of the outputs that ``ffwd.query_outputs`` returned.
     :param deployments: digest of the servers' deployments that it returned; empty when the phase needs none.
     :param releases: the releases of the journey, when the outputs don't tell them.
@@ -89,7 +90,7 @@ def compiled(
 
     Args:
         caller: the action's surroundings.
-        phase: run, upgrade or converge.
+        phase: run, upgrade or converge, or a job beside them.
         outputs: digest of stored outputs.
         deployments: digest of the servers' deployments; empty when the phase needs none.
         releases: the releases of the journey, when the outputs don't tell them.
@@ -100,7 +101,8 @@ def compiled(
         NotFound: nothing is stored under a digest.
     """
     options = GenerateOptions(
-        phase=phase,
+        phase=None if phase in JOB_PLAYBOOKS else phase,
+        only=JOB_PLAYBOOKS.get(phase, ()),
         releases=releases,
         ssh_user=ssh_user or caller.conf.ssh_user,
         ssh_port=caller.conf.ssh_port,

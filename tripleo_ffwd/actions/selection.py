@@ -8,7 +8,7 @@ from typing import Any
 from tripleo_ffwd.actions.base import Caller
 from tripleo_ffwd.ansible_run import runs
 from tripleo_ffwd.exceptions import InvalidInput, RunActive
-from tripleo_ffwd.model import PHASE_PLAYBOOKS, RunStatus
+from tripleo_ffwd.model import JOB_PLAYBOOKS, PHASE_PLAYBOOKS, SELECTIVE, RunStatus
 from tripleo_ffwd.plan import lock, stack_lock
 from tripleo_ffwd.plan import outputs as stored_outputs
 from tripleo_ffwd.plan.backends import Backend
@@ -74,7 +74,23 @@ def first_playbook(phase: str, playbook: str, live: str) -> str:
     """Return the playbook that a phase begins with: the chosen one, the live one to attach to, or its first."""
     if playbook != "all":
         return playbook
-    return live or next(iter(PHASE_PLAYBOOKS[phase]), "")
+    return live or next(iter(playbooks_of(phase)), "")
+
+
+def playbooks_of(phase: str) -> tuple[str, ...]:
+    """Return the playbooks of a phase, or of a job beside the phases.
+
+    Raises:
+        InvalidInput: there is no such phase; names those that there are.
+    """
+    known = {**PHASE_PLAYBOOKS, **JOB_PLAYBOOKS}
+    if phase not in known:
+        jobs = ", ".join(JOB_PLAYBOOKS)
+        raise InvalidInput(
+            f"There is no phase {phase!r}",
+            remedy=f"Phases are {', '.join(PHASE_PLAYBOOKS)}, and jobs beside them {jobs}",
+        )
+    return known[phase]
 
 
 def check_playbook(phase: str, playbook: str) -> None:
@@ -83,11 +99,12 @@ def check_playbook(phase: str, playbook: str) -> None:
     Raises:
         InvalidInput: names the playbooks that are.
     """
-    if playbook != "all" and playbook not in PHASE_PLAYBOOKS[phase]:
+    known = playbooks_of(phase)
+    if playbook != "all" and playbook not in known:
         raise InvalidInput(
             f"{playbook!r} is not a playbook of phase {phase}",
             where="playbook",
-            remedy=f"Use all or one of {', '.join(PHASE_PLAYBOOKS[phase])}",
+            remedy=f"Use all or one of {', '.join(known)}",
         )
 
 
@@ -98,7 +115,8 @@ def select(
 
     Args:
         caller: the action's surroundings.
-        phase: only upgrade is for a part of the nodes; it needs exactly one of `roles` and `nodes`.
+        phase: only upgrade, and the job update, are for a part of the nodes: they need exactly one of `roles` and
+            `nodes`.
         outputs: digest of stored outputs.
         roles, nodes: lists of names.
 
@@ -108,10 +126,10 @@ def select(
     """
     by_role = hosts_by_role(stored_outputs.read(caller.work_dir, outputs))
     everything = tuple(host for hosts in by_role.values() for host in hosts)
-    if phase != "upgrade":
+    if phase not in SELECTIVE:
         return everything
     if bool(roles) == bool(nodes):
-        raise InvalidInput("upgrade takes exactly one of roles and nodes", remedy="Give a list of one or more names")
+        raise InvalidInput(f"{phase} takes exactly one of roles and nodes", remedy="Give a list of one or more names")
     if roles:
         _check_known("role", roles, by_role)
         return tuple(host for role, hosts in by_role.items() if role in roles for host in hosts)

@@ -17,7 +17,7 @@ from tripleo_ffwd.actions.base import Caller
 from tripleo_ffwd.config_notify import ENDED, FAILURE, STAGE, STARTED
 from tripleo_ffwd.exceptions import FfwdError
 from tripleo_ffwd.files import read_json, write_json
-from tripleo_ffwd.model import RunStatus
+from tripleo_ffwd.model import RunStatus, title
 from tripleo_ffwd.notifying import sending, spool
 from tripleo_ffwd.notifying.receivers import receivers
 from tripleo_ffwd.plan import journal
@@ -42,7 +42,8 @@ def begun(caller: Caller, plan: str, phase: str, owner: str, nodes: int, force_r
     )
     if not new:
         return
-    message = f"Phase {phase} of plan {plan} has begun{f' on {nodes} nodes' if nodes else ''}"
+    on = f" on {nodes} node{'' if nodes == 1 else 's'}" if nodes else ""
+    message = f"{title(phase)} of plan {plan} has begun{on}"
     _notify(caller, STARTED, plan=plan, phase=phase, execution=owner, message=message, nodes=nodes)
 
 

@@ -63,7 +63,7 @@ def build_environment(site: Site) -> Path:
         servers.setdefault(node["role"], []).append(server)
     defaults: dict[str, Any] = {_PARAMETER.format(role=role): members for role, members in servers.items()}
     defaults["ControlPlaneVip"] = servers["Controller"][0]["address"]
-    defaults["ExternalDeployDir"] = str(_external_dir(site))
+    defaults["ExternalDeployDir"] = str(external_dir(site))
     path = _environment_file(site)
     files.write_atomic(path, yaml.safe_dump({"parameter_defaults": defaults}, sort_keys=True).encode())
     return path
@@ -221,11 +221,11 @@ def _check_cluster(site: Site, controllers: Sequence[str]) -> list[str]:
 
 def _check_external(site: Site) -> list[str]:
     """External deploy tasks ran on the undercloud, step by step."""
-    log = _external_dir(site) / "external-deploy.log"
+    log = external_dir(site) / "external-deploy.log"
     lines = tuple(log.read_text(encoding="utf-8").splitlines()) if log.is_file() else ()
     findings = [] if lines == expected.EXTERNAL_LOG else [f"{log} has {lines}, must have {expected.EXTERNAL_LOG}"]
-    if not (_external_dir(site) / "overcloudrc").is_file():
-        findings.append(f"{_external_dir(site) / 'overcloudrc'} is missing")
+    if not (external_dir(site) / "overcloudrc").is_file():
+        findings.append(f"{external_dir(site) / 'overcloudrc'} is missing")
     return findings
 
 
@@ -246,7 +246,8 @@ def _environment_file(site: Site) -> Path:
     return site.root / "overcloud" / "servers.yaml"
 
 
-def _external_dir(site: Site) -> Path:
+def external_dir(site: Site) -> Path:
+    """Return where what is done from outside the nodes leaves its files."""
     return site.root / "overcloud" / "external"
 
 

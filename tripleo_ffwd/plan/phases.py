@@ -6,6 +6,12 @@ The rules (design, invariant 3), node by node::
     run       prepare is finished; no node has finished run already, or gone further
     upgrade   the node has finished run and not started converge; a playbook of it, the ones before
     converge  every node has finished upgrade
+
+What is run beside the phases (`model.JOB_PLAYBOOKS`) reaches nothing that is recorded, but has its turn too::
+
+    update, external_update   no prepare has begun, or all nodes have finished converge since: in between, the stack's
+                              outputs are of another release than the nodes
+    external_upgrade          the node has finished run
 """
 
 from __future__ import annotations
@@ -19,7 +25,7 @@ from typing import Any
 
 from tripleo_ffwd.exceptions import OutOfTurn
 from tripleo_ffwd.files import write_json
-from tripleo_ffwd.model import PHASE_PLAYBOOKS
+from tripleo_ffwd.model import JOB_PLAYBOOKS, PHASE_PLAYBOOKS, title
 from tripleo_ffwd.plan import records
 from tripleo_ffwd.plan.lock import guarded, records_dir
 
@@ -90,8 +96,7 @@ def out_of_turn(
         first_playbook: for upgrade, the playbook that it begins with; the first of its three by default.
         tags: what it is limited to: a part of a playbook needs none of the playbooks before it.
     """
-    check = {"prepare": _check_prepare, "run": _check_run, "upgrade": _check_upgrade, "converge": _check_converge}
-    found = {node: check[phase](record, node) for node in nodes}
+    found = {node: _CHECKS[phase](record, node) for node in nodes}
     if phase == "prepare" and all(record.state(node, "converge") == FINISHED for node in found):
         return {}
     if phase == "upgrade" and not tags:
@@ -140,7 +145,8 @@ def begin(
     """Record that the phase starts on `nodes`, when it is its turn; again by the same execution changes nothing.
 
     Args:
-        work_dir, plan, phase, nodes: which phase of what.
+        work_dir, plan, phase, nodes: which phase of what; of a job beside the phases no more is recorded than that it
+            was forced.
         execution: id of the root execution.
         stack: name of the plan's stack, remembered; by default what is remembered.
         first_playbook: for upgrade, the playbook that it begins with: what nodes finished of it and later ones counts
@@ -164,7 +170,8 @@ def begin(
             record = dataclasses.replace(record, playbooks={**record.playbooks, **done})
         record = dataclasses.replace(record, stack=stack or record.stack)
         fresh = [node for node in nodes if not tags or record.state(node, phase) != FINISHED]
-        _write(work_dir, plan, _mark(record, phase, fresh, STARTED))
+        marked = record if phase in JOB_PLAYBOOKS else _mark(record, phase, fresh, STARTED)
+        _write(work_dir, plan, marked)
 
 
 def record_waived(work_dir: Path, plan: str, notes: Sequence[Mapping[str, Any]]) -> None:
@@ -198,8 +205,8 @@ def finish_playbook(work_dir: Path, plan: str, phase: str, nodes: Iterable[str],
 
 
 def finish(work_dir: Path, plan: str, phase: str, nodes: Iterable[str]) -> None:
-    """Record that the phase finished on `nodes`; for upgrade `finish_playbook` does."""
-    if phase == "upgrade":
+    """Record that the phase finished on `nodes`; for upgrade `finish_playbook` does, and of a job nothing is."""
+    if phase == "upgrade" or phase in JOB_PLAYBOOKS:
         return
     with guarded(work_dir, plan):
         _write(work_dir, plan, _mark(read_record(work_dir, plan), phase, nodes, FINISHED))
@@ -247,6 +254,29 @@ def _check_converge(record: PhaseRecord, node: str) -> str:
     return "" if record.state(node, "upgrade") == FINISHED else "has not finished upgrade"
 
 
+def _check_between_upgrades(record: PhaseRecord, node: str) -> str:
+    if not record.prepare or record.state(node, "converge") == FINISHED:
+        return ""
+    known = record.nodes.get(node, {})
+    reached = next((phase for phase in ("converge", "upgrade", "run") if phase in known), "prepare")
+    return f"is being upgraded, it has {record.state(node, reached)} {reached}"
+
+
+def _check_external_upgrade(record: PhaseRecord, node: str) -> str:
+    return "" if record.state(node, "run") == FINISHED else "has not finished run"
+
+
+_CHECKS = {
+    "prepare": _check_prepare,
+    "run": _check_run,
+    "upgrade": _check_upgrade,
+    "converge": _check_converge,
+    "update": _check_between_upgrades,
+    "external_update": _check_between_upgrades,
+    "external_upgrade": _check_external_upgrade,
+}
+
+
 def _mark(record: PhaseRecord, phase: str, names: Iterable[str], state: str) -> PhaseRecord:
     if phase == "prepare":
         # A new journey: what the nodes reached in the last one counts no more.
@@ -270,4 +300,4 @@ def _refusal(plan: str, phase: str, wrong: Mapping[str, str]) -> OutOfTurn:
     for node, reason in sorted(wrong.items()):
         reasons.setdefault(reason, []).append(node)
     told = "; ".join(f"{', '.join(nodes)} {reason}" for reason, nodes in reasons.items())
-    return OutOfTurn(f"Phase {phase} of plan {plan} is out of turn: {told}", remedy=REMEDY, nodes=dict(wrong))
+    return OutOfTurn(f"{title(phase)} of plan {plan} is out of turn: {told}", remedy=REMEDY, nodes=dict(wrong))

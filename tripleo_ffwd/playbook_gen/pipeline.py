@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from tripleo_ffwd.exceptions import InvalidInput
-from tripleo_ffwd.model import PHASE_PLAYBOOKS
+from tripleo_ffwd.model import JOB_PLAYBOOKS, PHASE_PLAYBOOKS
 from tripleo_ffwd.playbook_gen import (
     bounds,
     building,
@@ -28,13 +28,13 @@ from tripleo_ffwd.playbook_gen.stages import Compiled, Stager
 from tripleo_ffwd.playbook_gen.traits import Traits
 from tripleo_ffwd.playbook_gen.tree import Manifest, PlaybookTree
 
-# Playbooks that no phase runs, compiled where the outputs have them: the update's, what rolls before an upgrade, and
-# what is done from outside the overcloud's nodes, from Rocky on.
+# Playbooks that no phase runs, compiled where the outputs have them: what rolls before an upgrade, and what is run
+# beside the phases.
 _OTHERS = (
-    "update_steps_playbook.yaml",
+    *JOB_PLAYBOOKS["update"],
     "pre_upgrade_rolling_steps_playbook.yaml",
-    "external_update_steps_playbook.yaml",
-    "external_upgrade_steps_playbook.yaml",
+    *JOB_PLAYBOOKS["external_update"],
+    *JOB_PLAYBOOKS["external_upgrade"],
 )
 
 

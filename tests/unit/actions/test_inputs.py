@@ -25,6 +25,8 @@ from tripleo_ffwd.exceptions import InvalidInput
         ("extra_vars", "a=b", "extra_vars must be an object"),
         ("forks", 0, "forks must be a whole number of at least 1, not 0"),
         ("verbosity", 5, "verbosity must be a whole number from 0 to 4, not 5"),
+        ("job", "upgrade", "job must be one of update, external_update, external_upgrade, not 'upgrade'"),
+        ("job", ["update"], "job must be one of"),
         ("resume", "yes", "resume must be true or false, not 'yes'"),
     ],
 )

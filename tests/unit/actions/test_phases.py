@@ -43,7 +43,7 @@ def test_what_was_limited_by_tags_has_not_finished(work_dir):
     assert run(AcquireLockAction("p", "run", "e-1"))["acquired"]
     told = run(FinishPhaseAction("p", "run", "e-1", ["ctl-0"], tags="validation"))
     assert told["status"] == "SUCCESS"
-    assert "has run what is tagged validation, and is not recorded as finished, on 1 nodes" in told["message"]
+    assert "has run what is tagged validation, and is not recorded as finished, on 1 node." in told["message"]
     assert phases.read_record(work_dir, "p").nodes == {}
     assert run(AcquireLockAction("p", "upgrade", "e-2"))["acquired"]
     run(RecordPlaybookAction("p", "upgrade", "e-2", "upgrade_steps_playbook.yaml", ["ctl-0"], tags="validation"))
@@ -103,3 +103,14 @@ def test_a_stack_is_taken_over_from_a_lost_execution_but_not_from_its_run(work_d
     assert acquire("two", "e-2", **lost)["acquired"]
     # It is known by its name alone, too: the plan's own is that of its stack.
     assert run(AcquireLockAction("cloud", "run", "e-4", {}))["holder"] == "e-2"
+
+
+def test_a_job_beside_the_phases_is_told_by_its_name(work_dir):
+    assert run(AcquireLockAction("p", "external_update", "e-1", {"job": "external_update"}))["acquired"]
+    assert run(BeginPhaseAction("p", "external_update", "e-1", ["ctl-0"])) is None
+    told = run(FinishPhaseAction("p", "external_update", "e-1", ["ctl-0"]))
+    assert told["message"] == "External update of plan p has finished on 1 node."
+    assert phases.read_record(work_dir, "p").nodes == {}
+    refused = run(AcquireLockAction("p", "outdate", "e-2"))
+    assert "There is no phase 'outdate'" in refused.error["message"]
+    assert "jobs beside them update, external_update, external_upgrade" in refused.error["message"]

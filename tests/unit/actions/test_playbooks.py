@@ -50,6 +50,14 @@ def test_a_queens_upgrade_is_generated_from_outputs_and_deployments(caller):
     assert made == GeneratePlaybooksAction("overcloud", "upgrade", digest, deployments=fetched).act(caller)
 
 
+def test_the_playbook_of_an_update_is_generated_alone(caller):
+    digest = stored_outputs.save(caller.work_dir, queens_outputs())
+    made = GeneratePlaybooksAction("overcloud", "update", digest).act(caller)
+    assert [path.name for path in Path(made["tree"]).glob("*_playbook.yaml")] == ["update_steps_playbook.yaml"]
+    with pytest.raises(InvalidInput, match=r"no playbook 'external_upgrade_steps_playbook.yaml'"):
+        GeneratePlaybooksAction("overcloud", "external_upgrade", digest).act(caller)
+
+
 def test_what_would_be_passed_over_in_silence_is_refused_with_role_and_count(caller):
     digest = stored_outputs.save(caller.work_dir, queens_outputs())
     with pytest.raises(InvalidInput, match=r"pre_deployments_Controller \(3 servers\)") as caught:

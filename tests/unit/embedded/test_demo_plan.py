@@ -24,6 +24,7 @@ TASK_LISTS = (
     "post_upgrade_tasks",
     "host_prep_tasks",
     "deploy_steps_tasks",
+    "update_tasks",
 )
 # What a shell has without any package.
 SHELL_WORDS = {"mkdir", "touch"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tripleo_ffwd.exceptions import OutOfTurn
-from tripleo_ffwd.model import PHASE_PLAYBOOKS
+from tripleo_ffwd.model import JOB_PLAYBOOKS, PHASE_PLAYBOOKS
 from tripleo_ffwd.plan import phases
 
 CONTROLLERS = ("controller-0", "controller-1")
@@ -113,6 +113,48 @@ def test_upgrade_after_converge_began_is_out_of_turn(plan):
     plan.begin("converge")
     with pytest.raises(OutOfTurn, match="has started converge"):
         plan.begin("upgrade", COMPUTES)
+
+
+# What has been reached, the job beside the phases, and why it is not its turn then.
+WAY = ("prepare", "run", "upgrade", "converge")
+TURNS = [
+    (0, "update", ""),
+    (0, "external_update", ""),
+    (0, "external_upgrade", "has not finished run"),
+    (1, "update", "is being upgraded, it has finished prepare"),
+    (1, "external_upgrade", "has not finished run"),
+    (2, "update", "is being upgraded, it has finished run"),
+    (2, "external_update", "is being upgraded, it has finished run"),
+    (2, "external_upgrade", ""),
+    (3, "update", "is being upgraded, it has finished upgrade"),
+    (3, "external_upgrade", ""),
+    (4, "update", ""),
+    (4, "external_update", ""),
+    (4, "external_upgrade", ""),
+]
+
+
+@pytest.mark.parametrize(("reached", "job", "why"), TURNS)
+def test_what_is_run_beside_the_phases_has_its_turn_and_reaches_nothing(plan, reached, job, why):
+    for phase in WAY[:reached]:
+        plan.do(phase)
+    before = plan.record
+    if why:
+        with pytest.raises(OutOfTurn, match=f"of plan overcloud is out of turn: compute-0 {why}"):
+            plan.begin(job, COMPUTES)
+        plan.begin(job, COMPUTES, force_reason="the vendor said so")
+        assert [forced["phase"] for forced in plan.record.forced] == [job]
+    else:
+        plan.do(job, COMPUTES, playbooks=JOB_PLAYBOOKS[job])
+        assert plan.record.forced == ()
+    after = plan.record
+    assert (after.prepare, after.nodes, after.playbooks) == (before.prepare, before.nodes, before.playbooks)
+
+
+def test_an_update_is_out_of_turn_from_the_beginning_of_prepare_on(plan):
+    plan.begin("prepare")
+    with pytest.raises(OutOfTurn, match=r"Update of plan overcloud is out of turn: compute-0 .* has started prepare"):
+        plan.begin("update", COMPUTES)
 
 
 def test_converge_of_a_plan_without_nodes_says_that_nothing_ran(plan):

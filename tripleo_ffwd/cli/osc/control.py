@@ -9,9 +9,10 @@ from tripleo_ffwd.cli.osc import looking, waiting
 from tripleo_ffwd.cli.osc.base import FfwdCommand, plan_of
 from tripleo_ffwd.cli.osc.snapshot import TERMINAL
 from tripleo_ffwd.exceptions import Busy, InvalidInput, NotFound
+from tripleo_ffwd.model import JOB_PLAYBOOKS
 
 # Phases that can be gone on with; what the others do is done again from the start.
-RESUMABLE = ("run", "upgrade", "converge")
+RESUMABLE = ("run", "upgrade", "converge", *JOB_PLAYBOOKS)
 
 
 class Watch(FfwdCommand):
@@ -112,7 +113,7 @@ class Resume(FfwdCommand):
         phase = looking.phase_of(last)
         _check_can_go_on(last, phase, plan)
         arguments = {**looking.arguments_of(last), "resume": True}
-        return waiting.start_and_wait(self.mistral, phase, arguments, parsed_args)
+        return waiting.start_and_wait(self.mistral, looking.workflow_of(last), arguments, parsed_args)
 
     def _to_go_on_with(self, plan: str, execution: str) -> Any:
         """Return the execution that is named, or the last that came to run anything: not one that was refused."""
@@ -120,7 +121,7 @@ class Resume(FfwdCommand):
         if not execution and run is None:
             raise NotFound(f"No playbook of plan {plan} has been run", remedy="Start the phase")
         try:
-            return self.mistral.execution(execution or run["owner"])
+            return looking.phase_execution(self.mistral, execution or run["owner"])
         except NotFound as error:
             raise NotFound(error.what, where=error.where, remedy="Start the phase itself, with --resume") from error
 

@@ -13,7 +13,8 @@ from tripleo_ffwd.exceptions import InvalidInput, NotFound
 from tripleo_ffwd.mistral import Mistral
 from tripleo_ffwd.model import PHASES
 
-WORKFLOWS = tuple(f"{WORKBOOK}.{phase}" for phase in PHASES)
+MAINTAIN = "maintain"
+WORKFLOWS = tuple(f"{WORKBOOK}.{name}" for name in (*PHASES, MAINTAIN))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,9 +44,28 @@ def arguments_of(execution: Any) -> dict[str, Any]:
 
 
 def phase_of(execution: Any) -> str:
-    """Return the phase that an execution is of; empty when it is none of ours."""
+    """Return the phase, or the job beside the phases, that an execution is of; empty when it is none of ours."""
+    name = workflow_of(execution)
+    return str(arguments_of(execution).get("job", "")) if name == MAINTAIN else name
+
+
+def workflow_of(execution: Any) -> str:
+    """Return the name of an execution's workflow within our workbook; empty when it is none of a phase or a job."""
     name = str(execution.workflow_name)
     return name.rpartition(".")[2] if name in WORKFLOWS else ""
+
+
+def phase_execution(mistral: Mistral, identity: str) -> Any:
+    """Return the execution of a phase: the one of that id, or what it has started, as those of TripleO's clients do.
+
+    Raises:
+        NotFound: Mistral has no such execution.
+    """
+    found = mistral.execution(identity)
+    if workflow_of(found):
+        return found
+    below = (other for other in mistral.newest(WORKFLOWS) if getattr(other, "root_execution_id", None) == identity)
+    return next(below, found)
 
 
 def by_execution(mistral: Mistral, identity: str) -> Watched:
@@ -55,7 +75,7 @@ def by_execution(mistral: Mistral, identity: str) -> Watched:
         NotFound: Mistral has no such execution.
         InvalidInput: it is no phase's.
     """
-    found = mistral.execution(identity)
+    found = phase_execution(mistral, identity)
     phase = phase_of(found)
     if not phase:
         raise InvalidInput(

@@ -16,6 +16,7 @@ from tripleo_ffwd.cli.osc.progress import Progress
 from tripleo_ffwd.cli.osc.snapshot import TERMINAL, Snapshot
 from tripleo_ffwd.exceptions import FfwdError, Unavailable
 from tripleo_ffwd.mistral import Mistral
+from tripleo_ffwd.model import title
 
 SUCCEEDED, FAILED, LEFT = 0, 1, 130
 # How long a Mistral that does not answer is asked again (seconds), and the longest time between two looks.
@@ -50,7 +51,7 @@ def start(mistral: Mistral, workflow: str, arguments: dict[str, Any]) -> Watched
     """
     identity = mistral.start(f"{WORKBOOK}.{workflow}", arguments)
     begun = str(mistral.execution(identity).created_at)
-    return Watched(str(arguments["plan"]), workflow, identity, begun)
+    return Watched(str(arguments["plan"]), str(arguments.get("job") or workflow), identity, begun)
 
 
 def start_and_wait(mistral: Mistral, workflow: str, arguments: dict[str, Any], args: argparse.Namespace) -> int:
@@ -60,7 +61,7 @@ def start_and_wait(mistral: Mistral, workflow: str, arguments: dict[str, Any], a
         PhaseFailed: the phase ended badly.
     """
     watched = start(mistral, workflow, arguments)
-    print(f"Phase {watched.phase} of plan {watched.plan}: execution {watched.execution}", flush=True)
+    print(f"{title(watched.phase)} of plan {watched.plan}: execution {watched.execution}", flush=True)
     if args.no_wait:
         print(f"Watch it with `{asking.watch_command(watched)}`.")
         return SUCCEEDED
