@@ -148,9 +148,13 @@ def test_a_failed_task_is_told_and_then_the_end(prepared, queues, gate):
     execution = call(prepared)
     messages = told(queues, execution)
     (gate / "broken").unlink()
-    assert "ctl-1 failed in ocata/step2/Controller/all: Migrate the schema" in "\n".join(
-        message["message"] for message in messages[:-1]
-    )
+    words = [message["message"].removeprefix(f"{FFWD}: ") for message in messages[:-1]]
+    assert words[1:4] == [
+        "-/pre/overcloud/all (0 of 4 stages are done)",
+        "ocata/step1/Controller/all (1 of 4 stages are done)",
+        "ocata/step2/Controller/all (2 of 4 stages are done)",
+    ]
+    assert words[4].startswith("ctl-1 failed in ocata/step2/Controller/all: Migrate the schema")
     assert "did not finish on ctl-1" in failed(queues, prepared, execution)
 
 

@@ -6,11 +6,13 @@ execution that watches (`actions.watching`). Shapes that the clients of TripleO 
 
 from __future__ import annotations
 
+import contextlib
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tripleo_ffwd import zaqar
-from tripleo_ffwd.actions import outcomes, secrets
+from tripleo_ffwd.actions import outcomes, progress, secrets
 from tripleo_ffwd.actions.base import Caller, FfwdAction
 from tripleo_ffwd.exceptions import FfwdError, InvalidInput
 from tripleo_ffwd.plan import outbox
@@ -71,9 +73,23 @@ class SendMessageAction(FfwdAction):
             teller=caller.attempt,
         )
         told = self.covered(caller, told)
+        if self.status != RUNNING:
+            with contextlib.suppress(FfwdError, OSError):  # whatever it is, the last message must go out
+                self._tell_news(caller)
         key = caller.attempt if self.status == RUNNING else ""
         done = deliver(caller, self.execution, self.queue_name, told, plan=self.plan, key=key)
         return {**done, "message": told["payload"]["message"]}
+
+    def _tell_news(self, caller: Caller) -> None:
+        """Tell before the end what whoever watches has not come to: nothing is told after it."""
+        box = outbox.read(caller.work_dir, self.execution)
+        if box is None or box.ended or not box.told.get("progress"):
+            return
+        told = copy.deepcopy(dict(box.told))
+        teller = caller.task_execution or caller.attempt
+        for key, words in progress.news(caller, self.root or self.execution, box.plan, told):
+            made = body(self.type, self.execution, self.root, RUNNING, covered(caller, box.plan, words), teller=teller)
+            outbox.put(caller.work_dir, self.execution, box.queue, made, plan=box.plan, key=key, told=told)
 
 
 def deliver(

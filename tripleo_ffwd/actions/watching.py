@@ -10,18 +10,15 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from oslo_log import log as logging
 
 from tripleo_ffwd import zaqar
-from tripleo_ffwd.actions import messages, secrets, selection
+from tripleo_ffwd.actions import messages, progress, secrets
 from tripleo_ffwd.actions.base import Caller, FfwdAction
-from tripleo_ffwd.ansible_run import runs
 from tripleo_ffwd.exceptions import FfwdError, NotFound
-from tripleo_ffwd.model import RunStatus
-from tripleo_ffwd.plan import lock, outbox
+from tripleo_ffwd.plan import outbox
 from tripleo_ffwd.plan.lock import GONE, TERMINAL
 from tripleo_ffwd.plan.outbox import Box
 
@@ -34,8 +31,6 @@ IDLE_LIMIT = 25 * 3600
 # Seconds after the end for which a message is tried to be posted, and between two extensions of who listens.
 GIVE_UP = 3600
 PROLONG_EVERY = 1800
-MOST_FAILURES = 20
-MOST_STAGES = 20
 # Some clients give up a workflow that says nothing for six minutes.
 SILENCE = 240
 
@@ -64,7 +59,7 @@ def begin(
         "quiet": quiet,
         "poll_interval": poll_interval,
     }
-    told: dict[str, Any] = {"begun": time.time()}
+    told: dict[str, Any] = {"begun": time.time(), "progress": not quiet}
     # Who can't be written for is watched all the same: the client waits for an end, and may do so for ever.
     with contextlib.suppress(FfwdError, OSError):
         outbox.put(caller.work_dir, execution, queue, None, project=caller.project, told=told)
@@ -114,9 +109,9 @@ class WatchExecutionAction(FfwdAction):
             told.setdefault("over", now)
             self._put(caller, told, *_last(state, output), plan=box.plan, last=True)
         elif not box.ended:
-            for message in () if self.quiet else self._news(caller, box, told, state):
+            for key, message in () if self.quiet else self._news(caller, box, told, state):
                 told["spoke"] = now
-                self._put(caller, told, messages.RUNNING, message, plan=box.plan)
+                self._put(caller, told, messages.RUNNING, message, plan=box.plan, key=key)
             if not self.quiet and now - told.get("spoke", told.get("begun", now)) > SILENCE:
                 told["spoke"] = now
                 self._put(caller, told, messages.RUNNING, f"The execution is {state}", plan=box.plan)
@@ -140,7 +135,7 @@ class WatchExecutionAction(FfwdAction):
 
     def _hangs(self, caller: Caller, box: Box, told: dict[str, Any], now: float) -> bool:
         """Return whether the execution has done nothing for too long; its runs have a timeout of their own."""
-        if box.ended or any(not run.settled for run in self._runs(caller, box.plan)):
+        if box.ended or any(not run.settled for run in progress.runs_of(caller, self.root, box.plan)):
             told["busy"] = now
         return bool(now - told.get("busy", told.get("begun", now)) > IDLE_LIMIT)
 
@@ -150,12 +145,20 @@ class WatchExecutionAction(FfwdAction):
         return "CANCELLED", {"message": f"The execution has done nothing for {hours} hours and was cancelled"}
 
     def _put(
-        self, caller: Caller, told: dict[str, Any], status: str, message: str, *, plan: str, last: bool = False
+        self,
+        caller: Caller,
+        told: dict[str, Any],
+        status: str,
+        message: str,
+        *,
+        plan: str,
+        last: bool = False,
+        key: str = "",
     ) -> None:
         text = messages.covered(caller, plan, message)
         teller = caller.task_execution or caller.attempt
         made = messages.body(self.type, self.execution, self.root, status, text, teller=teller)
-        outbox.put(caller.work_dir, self.execution, self.queue_name, made, plan=plan, last=last, told=told)
+        outbox.put(caller.work_dir, self.execution, self.queue_name, made, plan=plan, last=last, key=key, told=told)
 
     def _prolong(self, caller: Caller, box: Box, told: dict[str, Any], now: float) -> None:
         """Keep up the client's subscription, which it makes once, for less than a phase may take."""
@@ -167,62 +170,13 @@ class WatchExecutionAction(FfwdAction):
         except FfwdError as error:
             LOG.info("Who listens to queue %s is not kept up: %s", box.queue, error)
 
-    def _runs(self, caller: Caller, plan: str) -> tuple[RunStatus, ...]:
-        """Return the runs that the execution has begun or is attached to, oldest first."""
-        if not plan:
-            return ()
-        holder = lock.holder(selection.place(caller), plan)
-        mine = holder is not None and holder.execution == self.root
-        return tuple(
-            run for run in selection.plan_runs(caller, plan) if run.owner == self.root or (mine and not run.settled)
-        )
-
-    def _news(self, caller: Caller, box: Box, told: dict[str, Any], state: str) -> Iterator[str]:
-        """Yield what is to be told since the last look, in order."""
+    def _news(self, caller: Caller, box: Box, told: dict[str, Any], state: str) -> Iterator[tuple[str, str]]:
+        """Yield what is to be told since the last look, in order, and what each is known by."""
         before = told.get("state", "RUNNING")
         told["state"] = state
         if state != before:
-            yield "The execution is paused" if state == "PAUSED" else f"The execution is {state}"
-        known = told.setdefault("runs", {})
-        for run in self._runs(caller, box.plan):
-            yield from _news_of(run, known.setdefault(run.run_id, {}))
-
-
-def _news_of(run: RunStatus, known: dict[str, Any]) -> Iterator[str]:
-    """Yield what is new of a run, and note it: its stages and failures, never its log."""
-    name = run.playbook
-    if not known:
-        yield f"{name}: run {run.run_id} has begun"
-    failed: dict[str, list[str]] = {}
-    for task in run.failed[known.get("failed", 0) : MOST_FAILURES]:
-        failed.setdefault(task.stage, []).append(
-            f"{name}: {task.host} failed in {task.stage}: {task.task}: {task.message}"
-        )
-    known["failed"] = len(run.failed)
-    yield from failed.pop(str(known.get("stage", "")), ())
-    if run.stage and (run.stage != known.get("stage") or run.settled) and not known.get("over"):
-        for done, stage in list(_begun(run, str(known.get("stage", ""))))[-MOST_STAGES:]:
-            yield f"{name}: {stage} ({done} of {run.stages_total} stages are done)"
-            yield from failed.pop(stage, ())
-    for words in failed.values():
-        yield from words
-    known["stage"] = run.stage
-    if run.settled and not known.get("over"):
-        message = run.message or run.result
-        yield message if message.startswith(name) else f"{name}: {message}"
-    known["over"] = run.settled
-
-
-def _begun(run: RunStatus, known: str) -> Iterator[tuple[int, str]]:
-    """Yield the stages that a run has begun since the one that is known, each with how many were finished then.
-
-    Most of them take less than the time between two looks. A stage begins when all before it are finished.
-    """
-    everything = runs.stages(Path(run.run_dir)) or ((run.stages_done, run.stage),)
-    ids = [stage for _, stage in everything]
-    first = ids.index(known) + 1 if known in ids else 0
-    last = len(ids) if run.succeeded else ids.index(run.stage) + 1 if run.stage in ids else first
-    yield from everything[first:last]
+            yield "", "The execution is paused" if state == "PAUSED" else f"The execution is {state}"
+        yield from progress.news(caller, self.root, box.plan, told)
 
 
 def _last(state: str, output: Mapping[str, Any]) -> tuple[str, str]:

@@ -12,7 +12,8 @@ from mistral_stub import serving
 from oslo_config import cfg
 
 from tripleo_ffwd import config
-from tripleo_ffwd.actions import watching
+from tripleo_ffwd.actions import progress, watching
+from tripleo_ffwd.actions.messages import SendMessageAction
 from tripleo_ffwd.actions.watching import WatchExecutionAction
 from tripleo_ffwd.model import FailedTask, RunStatus
 from tripleo_ffwd.plan import outbox
@@ -74,7 +75,7 @@ def test_an_execution_that_has_gone_is_told_as_the_end(mistral, queues):
 
 def test_stages_that_came_and_went_between_two_looks_are_told_in_order_with_what_failed_in_each(tmp_path, monkeypatch):
     ids = ["-/facts/all/all", "ocata/step1/Controller/all", "ocata/step2/Controller/all", "ocata/step3/Controller/all"]
-    monkeypatch.setattr(watching.runs, "stages", lambda _run_dir: tuple(enumerate(ids)))
+    monkeypatch.setattr(progress.runs, "stages", lambda _run_dir: tuple(enumerate(ids)))
     failed = FailedTask("p.yaml", ids[2], "ctl-1", "Migrate", "no schema", "")
 
     def at(stage, done, **more):
@@ -82,28 +83,45 @@ def test_stages_that_came_and_went_between_two_looks_are_told_in_order_with_what
         return dataclasses.replace(RUN, run_dir=str(tmp_path), **state)
 
     known = {}
-    assert list(watching._news_of(at(ids[0], 0), known)) == [
+    assert list(progress.of_run(at(ids[0], 0), known)) == [
         "p.yaml: run r-1 has begun",
         "p.yaml: -/facts/all/all (0 of 4 stages are done)",
     ]
-    assert list(watching._news_of(at(ids[0], 0), known)) == []
+    assert list(progress.of_run(at(ids[0], 0), known)) == []
     ended = at(ids[2], 2, failed=(failed,), failed_total=1, state="finished", result="failed", message="it ends here")
-    assert list(watching._news_of(ended, known)) == [
+    assert list(progress.of_run(ended, known)) == [
         "p.yaml: ocata/step1/Controller/all (1 of 4 stages are done)",
         "p.yaml: ocata/step2/Controller/all (2 of 4 stages are done)",
         "p.yaml: ctl-1 failed in ocata/step2/Controller/all: Migrate: no schema",
         "p.yaml: it ends here",
     ]
-    assert list(watching._news_of(ended, known)) == []
+    assert list(progress.of_run(ended, known)) == []
 
 
 def test_all_stages_of_a_run_that_nobody_looked_at_are_told_at_its_end(tmp_path, monkeypatch):
-    monkeypatch.setattr(watching.runs, "stages", lambda _run_dir: ((0, "a"), (1, "b")))
+    monkeypatch.setattr(progress.runs, "stages", lambda _run_dir: ((0, "a"), (1, "b")))
     done = {"state": "finished", "result": "successful", "stage": "b", "stages_done": 2, "stages_total": 2}
-    told = list(watching._news_of(dataclasses.replace(RUN, **done, message="all 2 stages finished"), {}))
+    told = list(progress.of_run(dataclasses.replace(RUN, **done, message="all 2 stages finished"), {}))
     assert [line.partition(": ")[2] for line in told] == [
         "run r-1 has begun",
         "a (0 of 2 stages are done)",
         "b (1 of 2 stages are done)",
         "all 2 stages finished",
     ]
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_what_the_watcher_has_not_come_to_is_told_before_the_end_unless_nothing_but_it_is(
+    work_dir, mistral, queues, monkeypatch, quiet
+):
+    run = dataclasses.replace(RUN, stage="a", stages_total=2, state="finished", result="failed", message="it ends here")
+    monkeypatch.setattr(progress, "runs_of", lambda _caller, root, plan: (run,) if (root, plan) == ("e-1", "p") else ())
+    monkeypatch.setattr(progress.runs, "stages", lambda _run_dir: ((0, "a"), (1, "b")))
+    outbox.put(work_dir, "e-1", "tripleo", None, plan="p", told={"begun": time.time(), "progress": not quiet})
+    execution = SimpleNamespace(action_execution_id="a-2", task_execution_id="t-2")
+    context = SimpleNamespace(execution=execution, security=SimpleNamespace(project_id=None, auth_token=None))
+    assert SendMessageAction("e-1", "the last word", "FAILED").run(context)["sent"]
+    look()
+    words = [payload["message"].removeprefix("p.yaml: ") for payload in queues.payloads("e-1")]
+    begun = [] if quiet else ["run r-1 has begun", "a (0 of 2 stages are done)", "it ends here"]
+    assert words == [*begun, "the last word"]
