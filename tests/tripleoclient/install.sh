@@ -1,5 +1,6 @@
 #!/bin/sh
-# Install the unmodified clients, each into an environment of its own below the directory $1, and print where they are.
+# Install unmodified clients, each into an environment of its own below the directory $1, and print where they are: those of
+# the versions that follow, or all.
 # Exit 3: there is no Python 3.6, the last one that they work with. The client of Queens is Python 2's own: on Python 3 it
 # dies while it refreshes a plan. So it is there twice where there is a Python 2.7.
 set -eu
@@ -47,12 +48,16 @@ install_on_python2() {
     touch "$where/.installed"
 }
 
-for version in 9.3.1 12.3.1; do
-    install "$1" "$version" 'setuptools==45.3.0' -c "$here/constraints-$version.txt" \
+directory=$1
+shift
+all=${1-yes}
+[ $# -gt 0 ] || set -- 9.3.1 12.3.1
+for version; do
+    install "$directory" "$version" 'setuptools==45.3.0' -c "$here/constraints-$version.txt" \
         "python-tripleoclient==$version" python-zaqarclient >&2
+    printf '%s\n' "$directory/$version"
 done
-printf '%s\n' "$1/9.3.1" "$1/12.3.1"
-if [ -n "$python2" ]; then
-    install_on_python2 "$1" >&2
-    printf '%s\n' "$1/9.3.1-python2"
+if [ "$all" = yes ] && [ -n "$python2" ]; then
+    install_on_python2 "$directory" >&2
+    printf '%s\n' "$directory/9.3.1-python2"
 fi
