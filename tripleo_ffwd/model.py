@@ -61,7 +61,7 @@ SKIP_RESULTS_TASK = "Register that they were skipped"
 
 def title(phase: str) -> str:
     """Return what a sentence about a phase or a job begins with: ``Phase run``, ``External upgrade``."""
-    return phase.replace("_", " ").capitalize() if phase in JOB_PLAYBOOKS else f"Phase {phase}"
+    return phase.replace("_", " ").capitalize() if str(phase) in JOB_PLAYBOOKS else f"Phase {phase}"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -259,7 +259,8 @@ def test_zaqar_is_restarted_and_the_upgrade_goes_on(cloud, zaqar, train, invento
     assert done.code == 1
     for name in ("zaqar", "websocket"):
         zaqar.processes[name].start()
-    until("the end of the run", lambda: cloud.runs()[-1].settled, 120)
+    (execution,) = cloud.mistral.newest(["tripleo.package_update.v1.update_nodes"], 1)
+    assert cloud.wait(execution.id).state == "SUCCESS"
     assert cloud.runs()[-1].succeeded
     rest = train(
         *UPGRADE_RUN,

@@ -27,6 +27,8 @@ from tripleo_ffwd.plan.store import open_store
 
 LOG = logging.getLogger(__name__)
 
+# The workflow of the clients' `prepare`, of an upgrade or of an update.
+PREPARE = ".package_update_plan"
 EVERYTHING = ("all", "overcloud", "allovercloud", "all_overcloud")
 PATTERN = re.compile(r"[*?!&~\[\]]")
 NO_NODES = ("undercloud", "localhost")
@@ -82,10 +84,13 @@ class ReadCallAction(FfwdAction):
         outbox.put(
             caller.work_dir, self.execution, self.queue_name or zaqar.QUEUE, None, plan=plan, project=caller.project
         )
+        store = open_store(caller.conf, caller.security)
+        if self.type.endswith(PREPARE):
+            refreshing.check_upgrade(store, plan)
         playbook = _text(given, "playbook")
         phase = _phase(playbook) if "playbook" in given else ""
         roles, nodes = selected(given.get("nodes"), inventory) if phase in SELECTIVE else (None, None)
-        templates = refreshing.templates(open_store(caller.conf, caller.security), plan)
+        templates = refreshing.templates(store, plan)
         return {
             "plan": plan,
             "phase": "" if phase in JOB_PLAYBOOKS else phase,

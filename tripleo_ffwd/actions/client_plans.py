@@ -33,7 +33,7 @@ class ListPlansAction(FfwdAction):
             try:
                 if refreshing.mend(store, name):
                     LOG.warning("The container of plan %s had lost its passwords, they were put back", name)
-            except (FfwdError, NotReadable, OSError) as error:
+            except (FfwdError, NotReadable, OSError, LookupError, TypeError) as error:
                 LOG.warning("The container of plan %s can't be looked at for its passwords: %s", name, error)
         return names
 

@@ -6,10 +6,11 @@ execution that watches (`actions.watching`). Shapes that the clients of TripleO 
 
 from __future__ import annotations
 
-import contextlib
 import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from oslo_log import log as logging
 
 from tripleo_ffwd import zaqar
 from tripleo_ffwd.actions import outcomes, progress, secrets
@@ -17,6 +18,8 @@ from tripleo_ffwd.actions.base import Caller, FfwdAction
 from tripleo_ffwd.exceptions import FfwdError, InvalidInput
 from tripleo_ffwd.plan import outbox
 from tripleo_ffwd.plan.outbox import Box
+
+LOG = logging.getLogger(__name__)
 
 RUNNING, SUCCESS, FAILED = "RUNNING", "SUCCESS", "FAILED"
 STATUSES = (RUNNING, SUCCESS, FAILED)
@@ -74,8 +77,10 @@ class SendMessageAction(FfwdAction):
         )
         told = self.covered(caller, told)
         if self.status != RUNNING:
-            with contextlib.suppress(FfwdError, OSError):  # whatever it is, the last message must go out
+            try:
                 self._tell_news(caller)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the last message must go out
+                LOG.warning("What is new of execution %s can't be told: %s", self.execution, error)
         key = caller.attempt if self.status == RUNNING else ""
         done = deliver(caller, self.execution, self.queue_name, told, plan=self.plan, key=key)
         return {**done, "message": told["payload"]["message"]}

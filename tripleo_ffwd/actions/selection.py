@@ -84,7 +84,7 @@ def playbooks_of(phase: str) -> tuple[str, ...]:
         InvalidInput: there is no such phase; names those that there are.
     """
     known = {**PHASE_PLAYBOOKS, **JOB_PLAYBOOKS}
-    if phase not in known:
+    if not isinstance(phase, str) or phase not in known:
         jobs = ", ".join(JOB_PLAYBOOKS)
         raise InvalidInput(
             f"There is no phase {phase!r}",
@@ -126,6 +126,12 @@ def select(
     """
     by_role = hosts_by_role(stored_outputs.read(caller.work_dir, outputs))
     everything = tuple(host for hosts in by_role.values() for host in hosts)
+    if phase in JOB_PLAYBOOKS and phase not in SELECTIVE and (roles or nodes):
+        raise InvalidInput(
+            f"{phase} is done from outside the nodes, and for all of them",
+            where="roles" if roles else "nodes",
+            remedy="Leave roles and nodes out",
+        )
     if phase not in SELECTIVE:
         return everything
     if bool(roles) == bool(nodes):

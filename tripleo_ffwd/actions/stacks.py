@@ -12,7 +12,7 @@ from tripleo_ffwd import heat
 from tripleo_ffwd.actions import selection
 from tripleo_ffwd.actions.base import Caller, FfwdAction
 from tripleo_ffwd.exceptions import FfwdError, InvalidTemplates, NotFound, StackBusy
-from tripleo_ffwd.model import DEPLOY_STEPS_PLAYBOOK, PHASE_PLAYBOOKS
+from tripleo_ffwd.model import DEPLOY_STEPS_PLAYBOOK, JOB_PLAYBOOKS, PHASE_PLAYBOOKS
 from tripleo_ffwd.plan import lock, stack_updates
 from tripleo_ffwd.plan import outputs as stored_outputs
 from tripleo_ffwd.plan.stack_updates import SentUpdate
@@ -189,7 +189,8 @@ class QueryOutputsAction(FfwdAction):
 
     :param plan: name of the plan.
     :param stack: name of the stack, by default that of the last prepare, else the plan's name.
-    :param phase: upgrade and converge need the servers' deployments, run does not; by default they are fetched.
+    :param phase: upgrade and converge need the servers' deployments, run and the jobs beside the phases do not; by
+        default they are fetched.
     :returns: ``{outputs, deployments, stack, count, servers}``: the digests of the outputs and of the deployments
         (empty when they were not fetched), the stack's name, how many outputs there are and how many servers have
         deployments.
@@ -206,7 +207,8 @@ class QueryOutputsAction(FfwdAction):
         client = heat.connect(caller.conf, caller.security)
         found = heat.get_outputs(client, stack)
         result = {"outputs": stored_outputs.save(caller.work_dir, found), "stack": stack, "count": len(found)}
-        if DEPLOY_STEPS_PLAYBOOK not in PHASE_PLAYBOOKS.get(self.phase, (DEPLOY_STEPS_PLAYBOOK,)):
+        playbooks = {**PHASE_PLAYBOOKS, **JOB_PLAYBOOKS}.get(self.phase, (DEPLOY_STEPS_PLAYBOOK,))
+        if DEPLOY_STEPS_PLAYBOOK not in playbooks:
             return {**result, "deployments": "", "servers": 0}
         fetched = heat.fetch_deployments(client, stack, found)
         digest = stored_outputs.save(caller.work_dir, fetched)

@@ -27,7 +27,7 @@ LOG = logging.getLogger(__name__)
 KEPT = 86400
 GUARD_SECONDS = 60
 MOST_WAITING = 500
-MOST_KEYS = 50
+MOST_KEYS = 300
 
 
 @dataclasses.dataclass(frozen=True)

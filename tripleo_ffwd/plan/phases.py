@@ -9,9 +9,9 @@ The rules (design, invariant 3), node by node::
 
 What is run beside the phases (`model.JOB_PLAYBOOKS`) reaches nothing that is recorded, but has its turn too::
 
-    update, external_update   no prepare has begun, or all nodes have finished converge since: in between, the stack's
+    update, external_update   no phase has begun, or all nodes have finished converge since: in between, the stack's
                               outputs are of another release than the nodes
-    external_upgrade          the node has finished run
+    external_upgrade          the node has finished run; one that has been added since counts as the others do
 """
 
 from __future__ import annotations
@@ -255,15 +255,25 @@ def _check_converge(record: PhaseRecord, node: str) -> str:
 
 
 def _check_between_upgrades(record: PhaseRecord, node: str) -> str:
-    if not record.prepare or record.state(node, "converge") == FINISHED:
+    """Return why a node can't be updated: also one that came later, for its outputs are those of the others."""
+    all_through = bool(record.nodes) and all(
+        known.get("converge") == FINISHED and STARTED not in known.values() for known in record.nodes.values()
+    )
+    if all_through or not (record.prepare or record.nodes):
         return ""
     known = record.nodes.get(node, {})
-    reached = next((phase for phase in ("converge", "upgrade", "run") if phase in known), "prepare")
+    begun = [phase for phase in ("converge", "upgrade", "run") if phase in known]
+    reached = next((phase for phase in begun if known[phase] == STARTED), (*begun, "prepare")[0])
+    if not record.state(node, reached):
+        return "is of an overcloud that is being upgraded"
     return f"is being upgraded, it has {record.state(node, reached)} {reached}"
 
 
 def _check_external_upgrade(record: PhaseRecord, node: str) -> str:
-    return "" if record.state(node, "run") == FINISHED else "has not finished run"
+    """Return why it is not the turn of what is done from outside; a node that came later has no run to finish."""
+    finished = {name for name in record.nodes if record.state(name, "run") == FINISHED}
+    through = node in finished if node in record.nodes else bool(finished) and finished == set(record.nodes)
+    return "" if through else "has not finished run"
 
 
 _CHECKS = {

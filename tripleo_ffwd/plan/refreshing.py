@@ -20,6 +20,8 @@ from tripleo_ffwd.plan.swift.container import USAGE
 from tripleo_ffwd.plan.version import PlanVersion, check_name
 
 KEYS = ("parameter_defaults", "derived_parameters")
+# Lifecycle environments that clients put into the plan, by the ends of their paths.
+UPDATE, UPGRADE = "lifecycle/update-prepare.yaml", "upgrade-prepare.yaml"
 
 
 def templates(store: PlanStore, plan: str) -> str:
@@ -53,6 +55,28 @@ def refresh(store: PlanStore, plan: str) -> PlanVersion:
     return store.create_version(plan, templates=templates(store, plan), environments=[])
 
 
+def check_upgrade(store: PlanStore, plan: str) -> None:
+    """Refuse a plan that a client has made for a minor update: it calls the same workflow for that as for an upgrade.
+
+    Raises:
+        InvalidInput: names the environment that says so.
+        Unavailable: Swift does not answer.
+    """
+    if not isinstance(store.backend, SwiftBackend):
+        return
+    try:
+        stated = yaml.safe_load(store.backend.account.get(plan, plan_environment.NAME) or b"") or {}
+        paths = [str(entry.get("path", "")) for entry in stated.get("environments") or ()]
+    except (yaml.YAMLError, AttributeError):
+        return  # prepare says what is wrong with it
+    if any(path.endswith(UPDATE) for path in paths) and not any(path.endswith(UPGRADE) for path in paths):
+        raise InvalidInput(
+            f"The plan is made for a minor update ({UPDATE}), and this would begin an upgrade; nothing was begun",
+            where=f"plan {plan}",
+            remedy="Update the stack by tripleo-common's own workbook, or by Heat; upgrade by ffwd-upgrade prepare",
+        )
+
+
 def mend(store: PlanStore, plan: str) -> bool:
     """Put the plan environment back into the container of a plan when a client that died has left it without one.
 
@@ -76,12 +100,15 @@ def mend(store: PlanStore, plan: str) -> bool:
             return False
     except (yaml.YAMLError, AttributeError):
         found = {}
-    kept = yaml.safe_load(tripleo_files.contents(store.current(plan))[plan_environment.NAME])
-    mended = {**kept, **found}
-    if kept.get("passwords") is not None:
-        mended["passwords"] = kept["passwords"]
-    if mended == found:
+    try:
+        kept = yaml.safe_load(tripleo_files.contents(store.current(plan)).get(plan_environment.NAME, b""))
+    except yaml.YAMLError:
         return False
+    if not isinstance(kept, dict):
+        return False
+    if found and not kept.get("passwords"):
+        return False  # what else somebody has taken out is his own affair
+    mended = {**kept, **found, **({"passwords": kept["passwords"]} if "passwords" in kept else {})}
     backend.account.put(plan, plan_environment.NAME, yaml.safe_dump(mended, default_flow_style=False).encode())
     return True
 

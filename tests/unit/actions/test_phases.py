@@ -111,6 +111,7 @@ def test_a_job_beside_the_phases_is_told_by_its_name(work_dir):
     told = run(FinishPhaseAction("p", "external_update", "e-1", ["ctl-0"]))
     assert told["message"] == "External update of plan p has finished on 1 node."
     assert phases.read_record(work_dir, "p").nodes == {}
+    assert "There is no phase ['update']" in run(AcquireLockAction("p", ["update"], "e-2")).error["message"]
     refused = run(AcquireLockAction("p", "outdate", "e-2"))
     assert "There is no phase 'outdate'" in refused.error["message"]
     assert "jobs beside them update, external_update, external_upgrade" in refused.error["message"]

@@ -21,6 +21,9 @@ from tripleo_ffwd.actions.client_plans import (
 )
 from tripleo_ffwd.actions.phases import AcquireLockAction, FinishPhaseAction
 from tripleo_ffwd.actions.plans import UpdatePlanAction
+from tripleo_ffwd.exceptions import InvalidInput
+from tripleo_ffwd.plan import refreshing
+from tripleo_ffwd.plan.store import open_store
 
 
 @pytest.fixture
@@ -119,6 +122,19 @@ def test_a_plan_without_passwords_is_put_back_as_well(stub):
     client_uploads(stub, "p", {})
     assert run(ListPlansAction()) == ["p"]
     assert yaml.safe_load(stub.files("p")["plan-environment.yaml"]) == before
+
+
+@pytest.mark.parametrize("lifecycle", ["ffwd-upgrade-prepare", "upgrade-prepare", "update-prepare", "update-converge"])
+def test_a_plan_that_is_made_for_a_minor_update_is_not_taken_for_an_upgrade(stub, lifecycle):
+    run(CreateContainerAction("p"))
+    stated = f"name: p\ntemplate: overcloud.yaml\nenvironments: [{{path: environments/lifecycle/{lifecycle}.yaml}}]\n"
+    client_uploads(stub, "p", {**FILES, "plan-environment.yaml": stated})
+    store = open_store(config.load(), swift_stub.caller())
+    if lifecycle != "update-prepare":
+        refreshing.check_upgrade(store, "p")
+        return
+    with pytest.raises(InvalidInput, match=r"plan p: The plan is made for a minor update .* nothing was begun"):
+        refreshing.check_upgrade(store, "p")
 
 
 def test_a_plan_that_was_never_ours_stays_as_it_is_when_plans_are_listed(stub):

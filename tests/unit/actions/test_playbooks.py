@@ -10,6 +10,7 @@ from oslo_config import cfg
 from support import queens_outputs
 
 from tripleo_ffwd import config, software
+from tripleo_ffwd.actions import selection
 from tripleo_ffwd.actions.base import Caller
 from tripleo_ffwd.actions.playbooks import GeneratePlaybooksAction
 from tripleo_ffwd.exceptions import InvalidInput, NotFound
@@ -56,6 +57,15 @@ def test_the_playbook_of_an_update_is_generated_alone(caller):
     assert [path.name for path in Path(made["tree"]).glob("*_playbook.yaml")] == ["update_steps_playbook.yaml"]
     with pytest.raises(InvalidInput, match=r"no playbook 'external_upgrade_steps_playbook.yaml'"):
         GeneratePlaybooksAction("overcloud", "external_upgrade", digest).act(caller)
+
+
+def test_what_is_done_from_outside_is_for_all_nodes(caller):
+    digest = stored_outputs.save(caller.work_dir, queens_outputs())
+    assert len(selection.select(caller, "external_upgrade", digest, None, None)) > 5
+    with pytest.raises(InvalidInput, match="external_upgrade is done from outside the nodes"):
+        selection.select(caller, "external_upgrade", digest, None, ["overcloud-controller-0"])
+    with pytest.raises(InvalidInput, match="update takes exactly one of roles and nodes"):
+        selection.select(caller, "update", digest, None, None)
 
 
 def test_what_would_be_passed_over_in_silence_is_refused_with_role_and_count(caller):

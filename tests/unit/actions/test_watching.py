@@ -115,7 +115,9 @@ def test_what_the_watcher_has_not_come_to_is_told_before_the_end_unless_nothing_
     work_dir, mistral, queues, monkeypatch, quiet
 ):
     run = dataclasses.replace(RUN, stage="a", stages_total=2, state="finished", result="failed", message="it ends here")
-    monkeypatch.setattr(progress, "runs_of", lambda _caller, root, plan: (run,) if (root, plan) == ("e-1", "p") else ())
+    monkeypatch.setattr(
+        progress, "runs_of", lambda _caller, root, plan, _known: (run,) if (root, plan) == ("e-1", "p") else ()
+    )
     monkeypatch.setattr(progress.runs, "stages", lambda _run_dir: ((0, "a"), (1, "b")))
     outbox.put(work_dir, "e-1", "tripleo", None, plan="p", told={"begun": time.time(), "progress": not quiet})
     execution = SimpleNamespace(action_execution_id="a-2", task_execution_id="t-2")

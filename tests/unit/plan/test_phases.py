@@ -151,6 +151,31 @@ def test_what_is_run_beside_the_phases_has_its_turn_and_reaches_nothing(plan, re
     assert (after.prepare, after.nodes, after.playbooks) == (before.prepare, before.nodes, before.playbooks)
 
 
+def test_nodes_that_were_added_after_an_upgrade_are_updated_as_the_others(plan):
+    for phase in WAY:
+        plan.do(phase)
+    for job in JOB_PLAYBOOKS:
+        plan.begin(job, (*NODES, "new-0"))
+    plan.do("prepare")
+    with pytest.raises(OutOfTurn, match="new-0 is being upgraded"):
+        plan.begin("update", ("new-0",))
+
+
+def test_an_update_is_out_of_turn_after_a_phase_that_was_forced(plan):
+    plan.do("run", force_reason="the stack was updated by hand")
+    assert plan.record.prepare == ""
+    with pytest.raises(OutOfTurn, match="compute-0 is being upgraded, it has finished run"):
+        plan.begin("update", COMPUTES)
+    with pytest.raises(OutOfTurn, match="new-0 is of an overcloud that is being upgraded"):
+        plan.begin("update", ("new-0",))
+    for phase in WAY:
+        plan.do(phase, force_reason="again")
+    plan.begin("upgrade", CONTROLLERS, force_reason="once more", first_playbook=PHASE_PLAYBOOKS["upgrade"][0])
+    for nodes in (COMPUTES, CONTROLLERS):
+        with pytest.raises(OutOfTurn, match="is being upgraded"):
+            plan.begin("update", nodes)
+
+
 def test_an_update_is_out_of_turn_from_the_beginning_of_prepare_on(plan):
     plan.begin("prepare")
     with pytest.raises(OutOfTurn, match=r"Update of plan overcloud is out of turn: compute-0 .* has started prepare"):

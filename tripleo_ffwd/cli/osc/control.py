@@ -9,7 +9,7 @@ from tripleo_ffwd.cli.osc import looking, waiting
 from tripleo_ffwd.cli.osc.base import FfwdCommand, plan_of
 from tripleo_ffwd.cli.osc.snapshot import TERMINAL
 from tripleo_ffwd.exceptions import Busy, InvalidInput, NotFound
-from tripleo_ffwd.model import JOB_PLAYBOOKS
+from tripleo_ffwd.model import JOB_PLAYBOOKS, title
 
 # Phases that can be gone on with; what the others do is done again from the start.
 RESUMABLE = ("run", "upgrade", "converge", *JOB_PLAYBOOKS)
@@ -135,12 +135,16 @@ def _known(command: FfwdCommand, args: argparse.Namespace) -> tuple[str, bool]:
 def _check_can_go_on(last: Any, phase: str, plan: str) -> None:
     if last.state not in TERMINAL:
         raise Busy(
-            f"Phase {phase} of plan {plan} is under way",
+            f"{title(phase)} of plan {plan} is under way",
             where=f"execution {last.id}",
             remedy="See `openstack overcloud ffwd-upgrade watch`",
         )
     if last.state == "SUCCESS":
-        raise InvalidInput(f"Phase {phase} of plan {plan} has finished", remedy="Go on with the next phase")
+        beside = "Name the execution of the phase with --execution, if one is to be gone on with"
+        raise InvalidInput(
+            f"{title(phase)} of plan {plan} has finished",
+            remedy=beside if phase in JOB_PLAYBOOKS else "Go on with the next phase",
+        )
     if phase not in RESUMABLE:
         raise InvalidInput(
             f"The last execution was of {phase or last.workflow_name}, which is not gone on with but begun anew",
