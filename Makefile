@@ -61,7 +61,7 @@ tripleoclient-sample:
 
 # Real Ansible runs the templates' tree and ours: more overclouds, seeds and generated programs than `test` has time for.
 test-differential: $(VENV)/.installed $(ANSIBLE_216)/.installed
-	FFWD_TEST_DIFFERENTIAL=all FFWD_TEST_ANSIBLE_PLAYBOOK=$(CURDIR)/$(ANSIBLE_216)/bin/ansible-playbook $(BIN)/python -m pytest tests/differential tests/unit/playbook_gen/test_folding_properties.py tests/unit/playbook_gen/test_deployments.py --ignore=tests/differential/test_template_shapes.py $(PYTEST_ARGS)
+	FFWD_TEST_DIFFERENTIAL=all FFWD_TEST_ANSIBLE_PLAYBOOK=$(CURDIR)/$(ANSIBLE_216)/bin/ansible-playbook $(BIN)/python -m pytest tests/differential tests/unit/playbook_gen/test_folding_properties.py tests/unit/playbook_gen/test_deployments.py tests/unit/playbook_gen/test_gathering.py --ignore=tests/differential/test_template_shapes.py $(PYTEST_ARGS)
 
 # Overclouds of many shapes and releases, evaluated from the templates' own packages, which it fetches; slow: real Ansible
 # runs their trees and ours.
@@ -77,9 +77,10 @@ test-wheel: $(VENV)/.installed
 	$(BIN)/python -m pytest tests/functional/test_wheel.py $(PYTEST_ARGS)
 
 # A real Queens overcloud in a real Heat, through prepare and converge, and the rendering of three releases: minutes, 2 GB.
+# What makes the embedded Heat fast is compared with Heat itself, too.
 # FFWD_TEST_REAL=one is one controller with some services; .ci/run has that without converge. The created overcloud's database is kept beside the templates.
 test-overcloud: $(VENV)/.installed
-	FFWD_TEST_REAL=all $(BIN)/python -m pytest tests/overcloud --durations=10 $(PYTEST_ARGS)
+	FFWD_TEST_REAL=all $(BIN)/python -m pytest tests/overcloud tests/unit/embedded/test_heat_speed.py --durations=10 $(PYTEST_ARGS)
 
 # The table of faults that happen to runs of Ansible, at many moments; `test` has a few of them. It can be ended at any
 # time and goes on with what has not passed: STATE says what has. ROWS='cancel off' for some, ROWS=list to name them.

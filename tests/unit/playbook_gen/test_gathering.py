@@ -97,7 +97,7 @@ def test_a_subset_that_the_templates_name_stays(outputs: dict[str, Any]) -> None
 
 
 def test_real_ansible_gathers_no_more_unless_the_run_asks_for_it(
-    outputs: dict[str, Any], ansible_playbook: str, tmp_path: Path
+    outputs: dict[str, Any], slow_playbook: str, tmp_path: Path
 ) -> None:
     task = {"debug": {"msg": "name {{ ansible_hostname is defined }}, {{ seen | default('nothing') }}"}}
     tree = pipeline.compile_playbooks(with_task(outputs, task), GenerateOptions(phase="run"))
@@ -107,7 +107,7 @@ def test_real_ansible_gathers_no_more_unless_the_run_asks_for_it(
     inventory.write_text(json.dumps({"all": {"vars": local}}))
 
     def run(variables: dict[str, Any]) -> str:
-        command = [ansible_playbook, "-i", str(tmp_path / "tree/inventory.yaml"), "-i", str(inventory)]
+        command = [slow_playbook, "-i", str(tmp_path / "tree/inventory.yaml"), "-i", str(inventory)]
         command += ["-e", json.dumps(variables), "--limit", "ctl-0", str(tmp_path / "tree" / PLAYBOOK)]
         environment = {**os.environ, "ANSIBLE_HOME": str(tmp_path / "home"), "ANSIBLE_BECOME": "0"}
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, check=False).stdout
