@@ -36,6 +36,9 @@ JOB_PLAYBOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 
+# The playbooks of phases and jobs, by name.
+PLAYBOOKS: Mapping[str, tuple[str, ...]] = MappingProxyType({**PHASE_PLAYBOOKS, **JOB_PLAYBOOKS})
+
 # Inventory group of the hosts that a run leaves out. The generated inventory defines it empty; a run
 # that is limited to some nodes adds an inventory of its own in which it holds all the others.
 UNSELECTED_GROUP = "ffwd_unselected"

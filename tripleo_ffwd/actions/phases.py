@@ -15,7 +15,7 @@ class AcquireLockAction(FfwdAction):
     """Take the lock of a plan for a phase, and its stack, or tell who has one of them.
 
     :param plan: name of the plan.
-    :param phase: prepare, run, upgrade or converge.
+    :param phase: prepare, run, upgrade or converge, or a job beside them: see ``maintain``.
     :param owner: id of the root execution that wants the lock.
     :param inputs: the phase's inputs by name, checked before anything else.
     :param holder: id of the execution that held it at the last try.
@@ -61,13 +61,13 @@ class CheckPhaseAction(FfwdAction):
     """Check that a phase can start: its nodes are known, it is its turn, Heat is free. Nothing is changed.
 
     :param plan: name of the plan.
-    :param phase: prepare, run, upgrade or converge.
+    :param phase: prepare, run, upgrade or converge, or a job beside them: see ``maintain``.
     :param owner: id of the root execution; it must hold the plan's lock.
     :param outputs: digest that ``ffwd.query_outputs`` returned; without it the nodes recorded so far are meant, and the
         stack, which is to be updated, is looked at.
     :param stack: name of the stack, by default that of the last prepare, else the plan's name.
-    :param roles: for upgrade: names of the roles to upgrade.
-    :param nodes: for upgrade: names of the nodes to upgrade, instead of roles.
+    :param roles: for upgrade and update: names of the roles.
+    :param nodes: for upgrade and update: names of the nodes, instead of roles.
     :param playbook: for upgrade: ``all`` or one of its three playbooks.
     :param force_reason: why the phase may start out of turn.
     :param attach: begin with the playbook of a live run of the phase, if there is one.
@@ -135,7 +135,7 @@ class BeginPhaseAction(FfwdAction):
     """Record that a phase starts, right before the first thing that it changes.
 
     :param plan: name of the plan.
-    :param phase: prepare, run, upgrade or converge.
+    :param phase: prepare, run, upgrade or converge, or a job beside them: see ``maintain``.
     :param owner: id of the root execution; it must hold the plan's lock.
     :param targets: names of the nodes that it is for.
     :param first_playbook: for upgrade: the playbook that it begins with.
@@ -190,7 +190,7 @@ class RecordPlaybookAction(FfwdAction):
     """Record that a playbook finished on its nodes, so that what is left of the phase is known.
 
     :param plan: name of the plan.
-    :param phase: run, upgrade or converge.
+    :param phase: run, upgrade or converge, or a job beside them.
     :param owner: id of the root execution; it must hold the plan's lock.
     :param playbook: file name of the playbook.
     :param targets: names of the nodes.
@@ -227,7 +227,7 @@ class FinishPhaseAction(FfwdAction):
     """Record how a phase ended and give the plan's lock back.
 
     :param plan: name of the plan.
-    :param phase: prepare, run, upgrade or converge.
+    :param phase: prepare, run, upgrade or converge, or a job beside them: see ``maintain``.
     :param owner: id of the root execution.
     :param targets: names of the nodes on which the phase has finished.
     :param error: what went wrong: the result of the failed task; none when the phase succeeded.

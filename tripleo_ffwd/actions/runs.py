@@ -17,7 +17,7 @@ class StartPlaybookAction(FfwdAction):
     """Start a playbook under a supervisor of its own, or attach to the live run of the same playbook and nodes.
 
     :param plan: name of the plan.
-    :param phase: run, upgrade or converge.
+    :param phase: run, upgrade or converge, or a job beside them.
     :param playbook: file name of the playbook.
     :param tree: directory that ``ffwd.generate_playbooks`` returned.
     :param digest: digest that ``ffwd.generate_playbooks`` returned.

@@ -8,7 +8,7 @@ from typing import Any
 from tripleo_ffwd.actions.base import Caller
 from tripleo_ffwd.ansible_run import runs
 from tripleo_ffwd.exceptions import InvalidInput, RunActive
-from tripleo_ffwd.model import JOB_PLAYBOOKS, PHASE_PLAYBOOKS, SELECTIVE, RunStatus
+from tripleo_ffwd.model import JOB_PLAYBOOKS, PHASE_PLAYBOOKS, PLAYBOOKS, SELECTIVE, RunStatus
 from tripleo_ffwd.plan import lock, stack_lock
 from tripleo_ffwd.plan import outputs as stored_outputs
 from tripleo_ffwd.plan.backends import Backend
@@ -83,14 +83,13 @@ def playbooks_of(phase: str) -> tuple[str, ...]:
     Raises:
         InvalidInput: there is no such phase; names those that there are.
     """
-    known = {**PHASE_PLAYBOOKS, **JOB_PLAYBOOKS}
-    if not isinstance(phase, str) or phase not in known:
+    if not isinstance(phase, str) or phase not in PLAYBOOKS:
         jobs = ", ".join(JOB_PLAYBOOKS)
         raise InvalidInput(
             f"There is no phase {phase!r}",
             remedy=f"Phases are {', '.join(PHASE_PLAYBOOKS)}, and jobs beside them {jobs}",
         )
-    return known[phase]
+    return PLAYBOOKS[phase]
 
 
 def check_playbook(phase: str, playbook: str) -> None:

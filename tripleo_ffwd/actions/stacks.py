@@ -12,7 +12,7 @@ from tripleo_ffwd import heat
 from tripleo_ffwd.actions import selection
 from tripleo_ffwd.actions.base import Caller, FfwdAction
 from tripleo_ffwd.exceptions import FfwdError, InvalidTemplates, NotFound, StackBusy
-from tripleo_ffwd.model import DEPLOY_STEPS_PLAYBOOK, JOB_PLAYBOOKS, PHASE_PLAYBOOKS
+from tripleo_ffwd.model import DEPLOY_STEPS_PLAYBOOK, PLAYBOOKS
 from tripleo_ffwd.plan import lock, stack_updates
 from tripleo_ffwd.plan import outputs as stored_outputs
 from tripleo_ffwd.plan.stack_updates import SentUpdate
@@ -207,8 +207,7 @@ class QueryOutputsAction(FfwdAction):
         client = heat.connect(caller.conf, caller.security)
         found = heat.get_outputs(client, stack)
         result = {"outputs": stored_outputs.save(caller.work_dir, found), "stack": stack, "count": len(found)}
-        playbooks = {**PHASE_PLAYBOOKS, **JOB_PLAYBOOKS}.get(self.phase, (DEPLOY_STEPS_PLAYBOOK,))
-        if DEPLOY_STEPS_PLAYBOOK not in playbooks:
+        if DEPLOY_STEPS_PLAYBOOK not in PLAYBOOKS.get(self.phase, (DEPLOY_STEPS_PLAYBOOK,)):
             return {**result, "deployments": "", "servers": 0}
         fetched = heat.fetch_deployments(client, stack, found)
         digest = stored_outputs.save(caller.work_dir, fetched)
