@@ -46,13 +46,15 @@ class Run:
         code: what ansible-playbook would return.
         output: what it wrote on stdout and stderr.
         events: what happened, in order: ``["run", host, …]`` and ``["end", host, …]``.
-        variables: host → the final values of the variables that something reads.
+        variables: host → the final values of variables.
+        loaded: the files of YAML that it read.
     """
 
     code: int
     output: str
     events: list[Any]
     variables: dict[str, dict[str, Any]]
+    loaded: list[Path]
 
 
 class Ansible:
@@ -115,8 +117,10 @@ class Ansible:
         process.stdin.flush()
         code = json.loads(process.stdout.readline())["rc"]
         lines = [json.loads(text) for text in record.read_text().splitlines()]
-        events = [item for item in lines if item[0] != "variables"]
-        return Run(code, output.read_text(), events, {item[1]: item[2] for item in lines if item[0] == "variables"})
+        events = [item for item in lines if item[0] not in ("variables", "loaded")]
+        variables = {item[1]: item[2] for item in lines if item[0] == "variables"}
+        loaded = [Path(item[1]) for item in lines if item[0] == "loaded"]
+        return Run(code, output.read_text(), events, variables, loaded)
 
     def _process(self, old: bool) -> subprocess.Popen[str]:
         if old not in self._processes:
@@ -154,7 +158,7 @@ class Trees:
         theirs: directory of the templates' tree.
         ours: directory of the generated one.
         inventories: for both.
-        names: of variables that something reads.
+        names: of variables that something in the templates' tree reads.
         hosts: of the inventory.
         ordered: whether hosts wait for each other after each task; with the strategy `free` they do not.
     """
@@ -257,8 +261,19 @@ def compare_trees(
         raise Differ(f"theirs ended with {theirs.code}, ours with {ours.code}: {where}\n{told}")
     if theirs.code != 0:
         theirs, ours = _until_failure(theirs), _until_failure(ours)
-    _same(theirs, ours, where, trees.ordered)
+    # What no file that was loaded names is read by nothing: whether it was registered at all, nobody can tell.
+    mine = [path for path in theirs.loaded if path.is_relative_to(trees.theirs)]
+    read = frozenset(_read_names([path.read_text() for path in mine if path.suffix == ".yaml"]))
+    _same(_with_variables(theirs, read), _with_variables(ours, read), where, trees.ordered)
     return theirs
+
+
+def _with_variables(run: Run, names: frozenset[str]) -> Run:
+    """Return a run with variables of these names only."""
+    kept = {
+        host: {name: value for name, value in found.items() if name in names} for host, found in run.variables.items()
+    }
+    return dataclasses.replace(run, variables=kept)
 
 
 def _until_failure(run: Run) -> Run:

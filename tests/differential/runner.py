@@ -33,6 +33,7 @@ from ansible.executor.playbook_executor import PlaybookExecutor
 from ansible.executor.process import worker
 from ansible.executor.task_executor import TaskExecutor
 from ansible.inventory.host import Host
+from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.block import Block
 from ansible.plugins import loader as plugin_loader
 from ansible.utils.display import Display
@@ -244,6 +245,19 @@ def _without_wire(value: Any) -> Any:
     return [_without_wire(item) for item in value] if isinstance(value, list) else value
 
 
+def _loading(recording: Recording, original: Any) -> Any:
+    """Return a `load_from_file` that records each file once: what is in no loaded file can't read anything."""
+    told: set[str] = set()
+
+    def load(self: DataLoader, file_name: str, *given: Any, **named: Any) -> Any:
+        if file_name not in told:
+            told.add(file_name)
+            recording.write(["loaded", str(file_name)])
+        return original(self, file_name, *given, **named)
+
+    return load
+
+
 def _remember() -> None:
     """Keep what is worked out anew for each task and host and always the same: templates, files of variables."""
     codes: dict[Any, Any] = {}
@@ -288,6 +302,7 @@ def _remember() -> None:
 
 def _patch(recording: Recording) -> None:
     _remember()
+    DataLoader.load_from_file = _loading(recording, DataLoader.load_from_file)
     worker.WorkerProcess.start = _inline(recording)
     worker.WorkerQueue = lambda **_: None
     Display.set_queue = lambda self, queue: None
