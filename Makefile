@@ -13,7 +13,7 @@ TRIPLEOCLIENT := .venv-tripleoclient
 SAMPLE = FFWD_TEST_KEYSTONE=$(CURDIR)/$(KEYSTONE)/bin FFWD_TEST_ZAQAR=$(CURDIR)/$(ZAQAR)/bin FFWD_TEST_TRIPLEOCLIENT=$(wildcard $(CURDIR)/$(TRIPLEOCLIENT)/12.3.1)
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-.PHONY: demo test tripleoclient-sample test-secrets test-wheel test-differential test-templates test-overcloud test-faults test-faults-heat test-keystone test-swift test-executors test-tripleoclient test-browser lint docs bench config clean
+.PHONY: demo test tripleoclient-sample test-runs test-secrets test-wheel test-differential test-templates test-overcloud test-faults test-faults-heat test-keystone test-swift test-executors test-tripleoclient test-browser lint docs bench config clean
 .DEFAULT_GOAL := test
 
 $(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
@@ -67,6 +67,10 @@ test-differential: $(VENV)/.installed $(ANSIBLE_216)/.installed
 # runs their trees and ours.
 test-templates: $(VENV)/.installed $(ANSIBLE_216)/.installed
 	FFWD_TEST_SHAPES=all FFWD_TEST_ANSIBLE_PLAYBOOK=$(CURDIR)/$(ANSIBLE_216)/bin/ansible-playbook $(BIN)/python -m pytest -n 2 tests/differential/test_template_shapes.py $(PYTEST_ARGS)
+
+# Phases and runs that are stopped, gone on with and done in batches: all of what `test` has a part of.
+test-runs: $(VENV)/.installed
+	FFWD_TEST_RUNS=all $(BIN)/python -m pytest tests/functional/test_four_phases.py tests/functional/test_resume.py --durations=10 $(PYTEST_ARGS)
 
 # Secrets planted wherever they can be, and looked for wherever they could have got to.
 test-secrets: $(VENV)/.installed

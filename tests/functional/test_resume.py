@@ -1,4 +1,7 @@
-"""Runs that go on where an earlier one stopped: what ran where, with which variables, and when it is refused."""
+"""Runs that go on where an earlier one stopped: what ran where, with which variables, and when it is refused.
+
+FFWD_TEST_RUNS=all adds those that `make test` has no time for: `make test-runs`.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +37,7 @@ from tripleo_ffwd.ansible_run import runs
 from tripleo_ffwd.exceptions import InvalidInput
 from tripleo_ffwd.model import DEPLOY_STEPS_PLAYBOOK, RunStatus
 
+SLOW = pytest.mark.skipif(os.environ.get("FFWD_TEST_RUNS") != "all", reason="one of many: make test-runs")
 ONE, TWO, THREE = (f"-/step{number}/Controller/all" for number in (1, 2, 3))
 
 
@@ -97,6 +101,7 @@ def test_a_playbook_that_is_done_is_not_run_again_when_the_next_one_failed(
     assert lines(tmp_path, "ctl-0") == ["one", "later", "later", "one", "later"]
 
 
+@SLOW
 def test_without_resume_everything_begins_again(trees: Trees, work: Path, tmp_path: Path) -> None:
     tree = trees.make(stages([note(tmp_path, "one")], [command(f"test -e {tmp_path}/mended")]))
     assert run(work, spec_of(tree)).result == "failed"
@@ -191,6 +196,7 @@ def test_pause_ends_at_the_next_stage_and_is_gone_on_with(trees: Trees, work: Pa
     assert lines(tmp_path, "ctl-0") == ["one", "two"]
 
 
+@SLOW
 def test_pause_that_is_taken_back_does_nothing(trees: Trees, work: Path, tmp_path: Path) -> None:
     told, go = tmp_path / "told", tmp_path / "go"
     os.mkfifo(go)
@@ -223,6 +229,7 @@ def test_cancel_lets_the_task_end_and_starts_no_other(trees: Trees, work: Path, 
     assert lines(tmp_path, "ctl-0") == ["waited"]
 
 
+@SLOW
 def test_cancel_cuts_off_what_does_not_end_in_time_and_names_it(trees: Trees, work: Path, tmp_path: Path) -> None:
     tree, told = blocked(trees, tmp_path)
     first, _ = start(work, spec_of(tree), cancel_grace=1)
@@ -264,12 +271,14 @@ def test_changed_playbook_is_refused_and_named(trees: Trees, work: Path, tmp_pat
     assert lines(tmp_path, "ctl-0") == ["one"]
 
 
+@SLOW
 def test_other_variables_are_refused(trees: Trees, work: Path, tmp_path: Path) -> None:
     tree, _ = failed_once(trees, work, tmp_path)
     with pytest.raises(InvalidInput, match="extra_vars"):
         start(work, spec_of(tree, resume=True, extra_vars={"a": 1}))
 
 
+@SLOW
 def test_lost_variables_are_refused_by_the_name_of_their_stage(trees: Trees, work: Path, tmp_path: Path) -> None:
     tree, first = failed_once(trees, work, tmp_path)
     (Path(first.run_dir) / "variables.bin").unlink()
@@ -277,6 +286,7 @@ def test_lost_variables_are_refused_by_the_name_of_their_stage(trees: Trees, wor
         start(work, spec_of(tree, resume=True))
 
 
+@SLOW
 def test_changed_inventory_is_refused_by_the_name_of_its_task(trees: Trees, work: Path, tmp_path: Path) -> None:
     add = {"name": "add a host", "add_host": {"name": "ctl-9", "groups": "extra"}}
     tree = trees.make(stages([add], [command("false")]))
@@ -333,6 +343,7 @@ def test_handler_that_is_to_run_is_not_lost_by_a_pause_before_its_stage(
     assert lines(tmp_path, "ctl-0") == lines(tmp_path, "ctl-1") == ["one", "restarted"]
 
 
+@SLOW
 def test_node_that_hangs_ends_the_look_for_what_runs_have_left(trees: Trees, work: Path, tmp_path: Path) -> None:
     tree = trees.make(stages([note(tmp_path, "one")], [command("false")]))
     ssh = tmp_path / "ssh"
@@ -386,6 +397,7 @@ def test_host_that_has_finished_its_stage_is_left_out_of_it_in_a_rolling_role(
     assert lines(tmp_path, "ctl-1") == ["one", "two", "two", "two", "of-ctl-1"]
 
 
+@SLOW
 def test_stage_whose_tasks_look_at_other_hosts_begins_again_on_all(trees: Trees, work: Path, tmp_path: Path) -> None:
     two = [note(tmp_path, "{{ ansible_play_hosts | length }}"), flaky(tmp_path)]
     tree = trees.make(stages([note(tmp_path, "one")], two), rolling=["Controller"])
@@ -395,6 +407,7 @@ def test_stage_whose_tasks_look_at_other_hosts_begins_again_on_all(trees: Trees,
     assert lines(tmp_path, "ctl-0") == ["one", "2", "2"]
 
 
+@SLOW
 def test_kept_variables_are_gone_once_the_run_was_successful(trees: Trees, work: Path, tmp_path: Path) -> None:
     tree = trees.make(stages([note(tmp_path, "one")], [flaky(tmp_path)]))
     first = run(work, spec_of(tree))
@@ -418,6 +431,7 @@ def test_files_that_tasks_have_made_beside_the_playbook_are_there_again(
     assert lines(tmp_path, "ctl-1") == ["one"]
 
 
+@SLOW
 def test_new_stage_among_the_finished_ones_is_refused_though_forced(trees: Trees, work: Path, tmp_path: Path) -> None:
     plays = stages([note(tmp_path, "one")], [flaky(tmp_path)])
     run(work, spec_of(trees.make(plays)))
@@ -426,6 +440,7 @@ def test_new_stage_among_the_finished_ones_is_refused_though_forced(trees: Trees
         start(work, spec_of(other, resume=True, anyway="the mirror was wrong"))
 
 
+@SLOW
 def test_run_that_never_began_hides_none_that_has(trees: Trees, work: Path, tmp_path: Path) -> None:
     tree = trees.make(stages([note(tmp_path, "one")], [flaky(tmp_path)]))
     first = Path(run(work, spec_of(tree)).run_dir)
@@ -438,6 +453,7 @@ def test_run_that_never_began_hides_none_that_has(trees: Trees, work: Path, tmp_
     assert lines(tmp_path, "ctl-0") == ["one"]
 
 
+@SLOW
 def test_run_whose_hosts_another_has_worked_on_since_is_refused(trees: Trees, work: Path, tmp_path: Path) -> None:
     tree = trees.make(stages([note(tmp_path, "one")], [flaky(tmp_path)]))
     run(work, spec_of(tree, targets=("ctl-1",)))
@@ -447,6 +463,7 @@ def test_run_whose_hosts_another_has_worked_on_since_is_refused(trees: Trees, wo
         start(work, spec_of(tree, targets=("ctl-1",), resume=True))
 
 
+@SLOW
 def test_phase_that_was_started_anew_begins_its_next_playbook_anew(trees: Trees, work: Path, tmp_path: Path) -> None:
     tree = trees.make(stages([note(tmp_path, "one")], [flaky(tmp_path)]))
     deploy = "deploy_steps_playbook.yaml"
@@ -462,6 +479,7 @@ def test_phase_that_was_started_anew_begins_its_next_playbook_anew(trees: Trees,
     assert lines(tmp_path, "ctl-0") == ["one", "one", "one"]
 
 
+@SLOW
 def test_what_was_limited_by_tags_in_between_hides_no_run_and_has_to_be_excused(
     trees: Trees, work: Path, tmp_path: Path
 ) -> None:
