@@ -39,7 +39,9 @@ def agents(pid: int) -> list[psutil.Process]:
 
 
 def test_a_key_is_held_by_an_agent_and_by_no_file(trees: Trees, work: Path, tmp_path: Path, key: str) -> None:
-    tree, told = blocked(trees, tmp_path, text=f"ssh-add -L > {tmp_path}/offered")
+    # Two hosts write it: each puts a whole file in its place.
+    offer = f"ssh-add -L > {tmp_path}/mine.$$; mv {tmp_path}/mine.$$ {tmp_path}/offered"
+    tree, told = blocked(trees, tmp_path, text=offer)
     status, _ = start(work, spec_of(tree, ssh_key_env="ssh_keys"), ssh_key=key)
     until("the task to begin", told.exists)
     (agent,) = agents(supervisor_of(status))
