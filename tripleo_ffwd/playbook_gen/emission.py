@@ -66,7 +66,7 @@ class Emission:
 
     def settle(self, task: dict[str, Any], context: Context) -> dict[str, Any]:
         """Return a task as it is written where it stands: with what it inherits."""
-        settled = self._traits.settled(task, context.static)
+        settled = self._traits.settled(task, context.file, context.static)
         if not context.when and not context.tags:
             return settled
         key = (id(settled), str(context.when), context.tags)

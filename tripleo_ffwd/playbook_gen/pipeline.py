@@ -62,21 +62,22 @@ def compile_playbooks(outputs: object, options: GenerateOptions) -> PlaybookTree
     missing = playbooks.missing_inputs(program, model, options.config_download)
     merged = inventory.check_given(options.config_download or {}, model)
     texts = {path: text for path, text in program.texts.items() if path not in merged}
-    parsed = playbooks.task_files(program)
     groups = patterns.Groups(model)
     folded: set[str] = set()
     compiled: list[Compiled] = []
     notes = list(program.notes)
     releases: tuple[str, ...] = ()
     traits = Traits(program)
+    parsed = traits.copies.written()
     for name in names:
         stager = Stager(model, groups, traits, name, options)
         stages = stager.stages()
-        parsed |= playbooks.playbook_files(name, stages)
+        parsed |= playbooks.playbook_files(name, stages, traits.copies)
         compiled += stages
         notes += stager.unroller.notes
         folded |= stager.folded
         releases = releases or stager.unroller.releases
+    parsed |= traits.copies.files
     files = {**texts, **playbooks.texts_of(parsed, names)}
     files |= inventory.inventory_files(model, options, files)
     ordered = tuple(sorted(files.items()))

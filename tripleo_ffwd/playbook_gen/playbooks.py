@@ -1,6 +1,6 @@
 """Stages to plays and task files, each but the last with its gate; no I/O.
 
-Imports stages, bodies, program, rendering, patterns, tasks, deployments and loading.
+Imports stages, bodies, program, rendering, patterns, static_copies, tasks, deployments and loading.
 """
 
 from __future__ import annotations
@@ -17,20 +17,21 @@ from tripleo_ffwd.playbook_gen.loading import Outputs
 from tripleo_ffwd.playbook_gen.patterns import UNDERCLOUD
 from tripleo_ffwd.playbook_gen.program import Program
 from tripleo_ffwd.playbook_gen.stages import Compiled
-from tripleo_ffwd.playbook_gen.tasks import flatten, include_of, is_static, settle
+from tripleo_ffwd.playbook_gen.static_copies import StaticCopies
+from tripleo_ffwd.playbook_gen.tasks import flatten, include_of, is_static
 
 # Strategies that take a play's hosts through its tasks together; the last is TripleO's, from Train on.
 _LINEAR = ("linear", "ansible.builtin.linear", "tripleo_linear")
 _MISSED = "ansible_play_hosts_all | difference(ansible_play_hosts)"
 
 
-def playbook_files(playbook: str, compiled: list[Compiled]) -> dict[str, list[Any]]:
+def playbook_files(playbook: str, compiled: list[Compiled], copies: StaticCopies) -> dict[str, list[Any]]:
     """Return the playbook's plays and the tasks of the files that its stages need, by path."""
     files: dict[str, list[Any]] = {}
     plays: list[dict[str, Any]] = []
     for index, item in enumerate(compiled):
         last = index + 1 == len(compiled)
-        play = _play(item, files)
+        play = _play(item, files, copies)
         plays.append(play)
         if not last and _ends_before_its_gate(item):
             plays.append(gate(item))
@@ -86,12 +87,6 @@ def _gate_task(item: Compiled, place: str = "") -> dict[str, Any]:
     }
 
 
-def task_files(program: Program) -> dict[str, list[Any]]:
-    """Return the tasks of all task files of the program, by path."""
-    static = _static_files(program)
-    return {path: [settle(task, path in static) for task in tasks] for path, tasks in program.tasks.items()}
-
-
 def texts_of(files: Mapping[str, list[Any]], playbooks: Iterable[str]) -> dict[str, str]:
     """Return the texts of playbooks and task files, by path."""
     names = frozenset(playbooks)
@@ -121,7 +116,7 @@ def _selected(pattern: str) -> str:
     return f"{pattern}:!{UNSELECTED_GROUP}"
 
 
-def _play(item: Compiled, files: dict[str, list[Any]]) -> dict[str, Any]:
+def _play(item: Compiled, files: dict[str, list[Any]], copies: StaticCopies) -> dict[str, Any]:
     if item.gathers:
         return _facts_play(item)
     head = {"name": item.stage.id, "hosts": _selected(item.pattern), "gather_facts": False}
@@ -129,10 +124,10 @@ def _play(item: Compiled, files: dict[str, list[Any]]) -> dict[str, Any]:
     play = {**head, **{key: value for key, value in item.play.items() if key not in dropped}}
     for section in ("pre_tasks", "post_tasks", "handlers"):
         if section in play:
-            play[section] = [settle(task, True) for task in play[section]]
+            play[section] = [copies.settled(task, item.stage.playbook, True) for task in play[section]]
     body = Body(item.stage, files)
     if item.parts is None:
-        tasks = [settle(task, True) for task in item.play.get("tasks") or []]
+        tasks = [copies.settled(task, item.stage.playbook, True) for task in item.play.get("tasks") or []]
     elif item.whole:
         tasks = _in_one_play(item, body)
     else:
@@ -183,28 +178,6 @@ def _facts_play(item: Compiled) -> dict[str, Any]:
     if "tags" not in item.play:
         task["tags"] = ["always"]  # as for facts that a play gathers by itself
     return {"name": item.stage.id, "hosts": item.pattern, "gather_facts": False, **kept, "tasks": [task]}
-
-
-def _static_files(program: Program) -> frozenset[str]:
-    """Return the task files that are read with their playbook and never at run time."""
-    reached: dict[str, set[bool]] = {}
-
-    def walk(tasks: list[Any], current: str, static: bool) -> None:
-        for task in flatten(tasks):
-            include = include_of(task)
-            path = program.resolve(include[1], current) if include else None
-            if path is None:
-                continue
-            inner = static and is_static(task, static)
-            if inner not in reached.setdefault(path, set()):
-                reached[path].add(inner)
-                walk(program.tasks[path], path, inner)
-
-    for playbook, plays in program.playbooks.items():
-        for play in plays:
-            for section in ("pre_tasks", "tasks", "post_tasks"):
-                walk(play.get(section) or [], playbook, True)
-    return frozenset(path for path, ways in reached.items() if ways == {True})
 
 
 def _collect_missing(

@@ -14,6 +14,7 @@ from tripleo_ffwd.playbook_gen.effects import EVERYTHING, reads_of
 from tripleo_ffwd.playbook_gen.looks import Looks
 from tripleo_ffwd.playbook_gen.marks import Marks
 from tripleo_ffwd.playbook_gen.program import Program
+from tripleo_ffwd.playbook_gen.static_copies import StaticCopies
 from tripleo_ffwd.playbook_gen.tasks import (
     ANY_FACT,
     ANY_VARIABLE,
@@ -21,7 +22,6 @@ from tripleo_ffwd.playbook_gen.tasks import (
     flatten,
     include_of,
     modules_of,
-    settle,
 )
 from tripleo_ffwd.playbook_gen.worded import worded
 
@@ -65,12 +65,14 @@ class Traits:
         program: it.
         looks: what its tasks are by themselves.
         marks: what the texts of its files show.
+        copies: how its files are written, and the copies of some that imports need.
     """
 
     def __init__(self, program: Program) -> None:
         self.program = program
         self.looks = Looks()
         self.marks = Marks(program)
+        self.copies = StaticCopies(program)
         self._settled: dict[tuple[int, bool], tuple[Mapping[str, Any], dict[str, Any]]] = {}
         self._found: dict[tuple[int, str], TaskTraits] = {}
         self._beside: dict[str, tuple[str, ...]] = {}
@@ -87,11 +89,12 @@ class Traits:
             )
         return self._found[key]
 
-    def settled(self, task: dict[str, Any], static_parents: bool) -> dict[str, Any]:
-        """Return a task as `tasks.settle` does, the same one each time."""
+    def settled(self, task: dict[str, Any], file: str, static_parents: bool) -> dict[str, Any]:
+        """Return a task of a file as it is written, see `StaticCopies.settled`, the same one each time."""
         key = (id(task), static_parents)
         if key not in self._settled:
-            self._settled[key] = (task, settle(task, static_parents))  # held, so that its id stays its own
+            # The task is held, so that its id stays its own.
+            self._settled[key] = (task, self.copies.settled(task, file, static_parents))
         return self._settled[key][1]
 
     def names_beside(self, value: Any, file: str) -> bool:
