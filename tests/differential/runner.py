@@ -154,7 +154,12 @@ def _survivor(recording: Recording, original: Any) -> Any:
             return {"changed": False, "skipped": True}
         # The text of an error names files and lines, which differ.
         broken = "rc" not in result
-        kept = {key: value for key, value in result.items() if not key.startswith(("exception", "msg"))}
+        errors = {key for key in ("changed_when_result", "failed_when_result") if isinstance(result.get(key), str)}
+        kept = {
+            key: value
+            for key, value in result.items()
+            if not key.startswith(("exception", "msg")) and key not in errors
+        }
         if broken:
             kept = {key: result[key] for key in ("changed", "_ansible_no_log", "results", "failed") if key in result}
             kept["broken"] = True
