@@ -28,6 +28,8 @@ _HIDES = worded(
     r"\b(include|import)_role\b|\"(local_)?action\": (\{\"module\": )?\"(ansible\.\w+\.)?(meta|include|import)",
     *("_role", 'action": '),
 )
+_RESCUES = worded(r"\"rescue\":", "rescue")
+_FATAL = worded(r"\"any_errors_fatal\":", "any_errors_fatal")
 _REGROUPS = worded(r"\b(group_by|add_host)\b", "group_by", "add_host")
 # A role that tasks or variables set is not the inventory's.
 _ROLE_IS_SET = worded(rf"{ROLE_VARIABLE}(\":|=(?!=))", ROLE_VARIABLE)
@@ -43,6 +45,8 @@ class Mark:
         hides: the first thing that hides tasks from us; empty for none.
         ends_play: the first thing that may end the play early; empty for none.
         has_meta: there are meta tasks.
+        rescues: a failure may be rescued.
+        fatal: a host's failure may be one of all hosts.
         sees_play: something sees the hosts of its whole play.
         names_play: something looks at the play's name.
         regroups: something gives hosts other groups, or another role.
@@ -54,6 +58,8 @@ class Mark:
     hides: str
     ends_play: str
     has_meta: bool
+    rescues: bool
+    fatal: bool
     sees_play: bool
     names_play: bool
     regroups: bool
@@ -108,6 +114,8 @@ def mark(value: Any, tasks: list[Any]) -> Mark:
         hides=hides.group() if hides else "",
         ends_play=ends.group() if ends else "",
         has_meta=_META.search(text) is not None,
+        rescues=_RESCUES.search(text) is not None,
+        fatal=_FATAL.search(text) is not None,
         sees_play=sees_play(text),
         names_play=_PLAY_NAME.search(text) is not None,
         regroups=_REGROUPS.search(text) is not None or _ROLE_IS_SET.search(text) is not None,

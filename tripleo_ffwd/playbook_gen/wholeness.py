@@ -96,10 +96,14 @@ class Wholeness:
             found = hidden[0].strip('"') if hidden else ""
             named = f"it has {', '.join(others)}" if others else f"a task has {found}" if found else ""
             return "", named or "a file that a task includes is for the run to tell"
-        keywords = {key: value for key, value in play.items() if key not in ("name", "tasks")}
+        marks = [mark({key: value for key, value in play.items() if key not in ("name", "tasks")}, []), *marks]
+        if any(one.fatal for one in marks) and any(one.rescues for one in marks):
+            # In ansible-core 2.19 a rescued failure, too, is one of the hosts that had none: they are rescued with it
+            # and go on in this play, and have no part in the next one.
+            return "", "any_errors_fatal stands in it beside rescue"
         texts = self._included_variables(marks)
         sees = EVERYTHING in texts or self._marks.variables_see_play or any(map(sees_play, texts))
-        sees = sees or any(one.sees_play for one in (*marks, mark(keywords, [])))
+        sees = sees or any(one.sees_play for one in marks)
         by_role = pattern == OVERCLOUD and self.by_role and not sees
         return ("role" if by_role else "step"), ""
 
