@@ -59,6 +59,8 @@ class ServedNode:
             line_editor=False,
             login_timeout=0,
             agent_forwarding=False,
+            # Else the machine's name is looked up for each node, which takes seconds where no name server answers.
+            gss_host=None,
         )
 
     def is_off(self) -> bool:
