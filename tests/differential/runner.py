@@ -8,6 +8,8 @@ What differs from ansible-playbook as it is, in this process only:
 - A task's action is recorded, and answered by `answers` instead of a module. What works on variables alone (`set_fact`,
   `debug`, `fail`, …) is recorded and done.
 - A task runs in this process, on a copy of what a worker would have had by fork: that saves half of the time.
+- A task's results are looked at once all hosts have got the task, so that a fact that one host sets on another is there
+  for the next task. Whether it is for that host's own turn of the same task is a matter of luck otherwise.
 - A failure that nothing survives is taken back when the job says so, so that a run goes through to its end.
 """
 
@@ -36,6 +38,7 @@ from ansible.inventory.host import Host
 from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.block import Block
 from ansible.plugins import loader as plugin_loader
+from ansible.plugins.strategy import StrategyBase
 from ansible.utils.display import Display
 from ansible.vars import plugins as vars_plugins
 
@@ -263,6 +266,16 @@ def _loading(recording: Recording, original: Any) -> Any:
     return load
 
 
+def _afterwards(original: Any) -> Any:
+    """Return a `_process_pending_results` that leaves what is there between two hosts of a task for after the last."""
+
+    def process(self: StrategyBase, iterator: Any, one_pass: bool = False, max_passes: int | None = None) -> Any:
+        # Only `linear` limits the passes, and only while it hands out a task; it waits for all of them then.
+        return [] if max_passes else original(self, iterator, one_pass=one_pass, max_passes=max_passes)
+
+    return process
+
+
 def _remember() -> None:
     """Keep what is worked out anew for each task and host and always the same: templates, files of variables."""
     codes: dict[Any, Any] = {}
@@ -313,6 +326,7 @@ def _patch(recording: Recording) -> None:
     Display.set_queue = lambda self, queue: None
     get = "_get_action_handler_with_module_context"
     setattr(TaskExecutor, get, _handler(recording, getattr(TaskExecutor, get)))
+    StrategyBase._process_pending_results = _afterwards(StrategyBase._process_pending_results)
     TaskExecutor._execute = _survivor(recording, TaskExecutor._execute)
     TaskExecutor.run = _survivor(recording, TaskExecutor.run)
     TaskExecutor._poll_async_result = lambda self, result, **_: result
