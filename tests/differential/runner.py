@@ -199,10 +199,17 @@ def _inline(recording: Recording) -> Any:
 
 
 def _is_rescuable(task: Any) -> bool:
-    """Return whether a failure of the task is for a `rescue` around it."""
+    """Return whether a failure of the task is for a `rescue` around it.
+
+    A task's block is as it was written; Ansible runs one without the tasks that the tags leave out, which may have no
+    `rescue` any more.
+    """
     child, parent = task, task._parent
     while parent is not None:
-        if isinstance(parent, Block) and parent.rescue and any(child._uuid == item._uuid for item in parent.block):
+        rescued = (
+            isinstance(parent, Block) and parent.rescue and any(child._uuid == item._uuid for item in parent.block)
+        )
+        if rescued and parent.filter_tagged_tasks({}).rescue:
             return True
         child, parent = parent, parent._parent
     return False
