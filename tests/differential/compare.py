@@ -38,6 +38,10 @@ class Differ(AssertionError):
     """The two trees did not do the same."""
 
 
+class Refused(Exception):
+    """A run of our tree would not begin with these variables: there is nothing to compare."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Run:
     """One run's record.
@@ -161,6 +165,7 @@ class Trees:
         names: of variables that something in the templates' tree reads.
         hosts: of the inventory.
         ordered: whether hosts wait for each other after each task; with the strategy `free` they do not.
+        folded: variables whose values stand in ours: no run takes others for them.
     """
 
     theirs: Path
@@ -169,6 +174,7 @@ class Trees:
     names: list[str]
     hosts: list[str]
     ordered: bool
+    folded: frozenset[str]
 
 
 def write_trees(
@@ -208,7 +214,8 @@ def write_trees(
     ansible.prepare(modules, roles)
     inventory = yaml.safe_load((ours / "inventory.yaml").read_text())
     ordered = not any(re.search(r"strategy: \S*free\b", found) for found in text)
-    return Trees(theirs, ours, [ours / "inventory.yaml", local], _read_names(text), _hosts(inventory), ordered)
+    inventories, folded = [ours / "inventory.yaml", local], frozenset(tree.manifest["folded"])
+    return Trees(theirs, ours, inventories, _read_names(text), _hosts(inventory), ordered, folded)
 
 
 def _roles(item: dict[str, Any]) -> list[tuple[str, str]]:
@@ -239,19 +246,30 @@ def _read_names(texts: list[str]) -> list[str]:
 
 
 def compare_trees(
-    trees: Trees, playbook: str, seed: str, ansible: Ansible, *, survive: bool = True, arguments: Iterable[str] = ()
+    trees: Trees,
+    playbook: str,
+    seed: str,
+    ansible: Ansible,
+    *,
+    survive: bool = True,
+    tags: str = "",
+    skip_tags: str = "",
+    extra_vars: Mapping[str, Any] | None = None,
 ) -> Run:
     """Run a playbook of both trees and compare; return the run of the templates' tree.
 
     Raises:
         Differ: telling the first difference.
+        Refused: a run of ours would not begin: `extra_vars` names what has a fixed value in it.
     """
+    if refused := sorted(trees.folded & set(extra_vars or {})):
+        raise Refused(f"the playbooks have fixed values of {', '.join(refused)}")
     job = {
         "seed": seed,
         "names": trees.names,
         "bootstrap": [host for host in trees.hosts if host != "undercloud"],
         "survive": survive,
-        "arguments": list(arguments),
+        "arguments": _arguments(tags, skip_tags, extra_vars),
     }
     theirs = ansible.run(trees.theirs / playbook, trees.inventories, job, True)
     ours = ansible.run(trees.ours / playbook, trees.inventories, job, False)
@@ -343,10 +361,11 @@ def compare(
     """Compare the two trees of any outputs for one playbook and one seed; see `compare_trees`."""
     with Ansible(directory / "ansible", program) as ansible:
         trees = write_trees(outputs, directory / "trees", ansible, options)
-        return compare_trees(trees, playbook, seed, ansible, arguments=arguments_of(tags, skip_tags, extra_vars))
+        selection: Any = {"tags": tags, "skip_tags": skip_tags, "extra_vars": extra_vars}
+        return compare_trees(trees, playbook, seed, ansible, **selection)
 
 
-def arguments_of(tags: str = "", skip_tags: str = "", extra_vars: Mapping[str, Any] | None = None) -> list[str]:
+def _arguments(tags: str, skip_tags: str, extra_vars: Mapping[str, Any] | None) -> list[str]:
     """Return the command line's part that selects tasks and gives variables."""
     found = ["--tags", tags] if tags else []
     found += ["--skip-tags", skip_tags] if skip_tags else []

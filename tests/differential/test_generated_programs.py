@@ -59,10 +59,9 @@ def check(outputs: dict[str, Any], seed: int, selection: dict[str, Any], ansible
     note(f"seed {seed}, {selection}\n{yaml.safe_dump(shown, sort_keys=False)}")
     try:
         trees = compare.write_trees(outputs, directory, ansible, GenerateOptions(phase="run"))
-    except UnsupportedConstruct:
-        reject()  # refused, with its reason: not compiled is not wrong
-    arguments = compare.arguments_of(**selection)
-    compare.compare_trees(trees, PLAYBOOK, str(seed), ansible, arguments=arguments)
+        compare.compare_trees(trees, PLAYBOOK, str(seed), ansible, **selection)
+    except (UnsupportedConstruct, compare.Refused):
+        reject()  # with its reason: not compiled, or not run, is not wrong
     shutil.rmtree(directory)
 
 

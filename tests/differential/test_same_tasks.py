@@ -41,13 +41,13 @@ MORE: list[tuple[str, str, dict[str, Any]]] = [
     (FAST_FORWARD, "5", {"tags": "common"}),
     (FAST_FORWARD, "6", {"skip_tags": "common"}),
     (FAST_FORWARD, "7", {"extra_vars": {"httpd_running": True, "cinder_api_enabled": False}}),
-    (UPGRADE, "8", {"extra_vars": {"skip_package_update": True, "mysql_containerized": False}}),
+    (UPGRADE, "8", {"extra_vars": {"run_ovs_update": True, "mysql_containerized": False}}),
     *((ROLLING, seed, {}) for seed in ("1", "2", "3")),
     (ROLLING, "4", {"skip_tags": "validation"}),
     (ROLLING, "4", {"tags": "common"}),
     (UPDATE, "5", {"skip_tags": "common"}),
     (UPDATE, "6", {"tags": "common"}),
-    (UPDATE, "7", {"extra_vars": {"update_serial": 2, "skip_package_update": True}}),
+    (UPDATE, "7", {"extra_vars": {"update_serial": 2, "docker_rpm_needs_update": True}}),
 ]
 UNSELECTING = ("common", "always", "common,pre-upgrade")
 
@@ -65,10 +65,15 @@ def reference(ansible: Ansible, tmp_path_factory: pytest.TempPathFactory) -> Tre
 def test_a_real_overcloud_runs_the_same_tasks(
     playbook: str, seed: str, selection: dict[str, Any], reference: Trees, ansible: Ansible
 ) -> None:
-    run = compare.compare_trees(reference, playbook, seed, ansible, arguments=compare.arguments_of(**selection))
+    run = compare.compare_trees(reference, playbook, seed, ansible, **selection)
     assert run.code == 0
     # Nothing below an untagged include is selected by a tag of its own.
     assert (sum(event[0] == "run" for event in run.events) > 10) == (selection.get("tags") not in UNSELECTING)
+
+
+def test_a_variable_with_a_fixed_value_is_not_given(reference: Trees, ansible: Ansible) -> None:
+    with pytest.raises(compare.Refused, match="skip_package_update"):
+        compare.compare_trees(reference, UPGRADE, "1", ansible, extra_vars={"skip_package_update": True})
 
 
 @pytest.mark.skipif(not ALL, reason="one of the slow ones: make test-differential")
@@ -77,8 +82,7 @@ def test_a_step_playbook_runs_the_same_tasks_on_a_single_controller(ansible: Ans
     outputs["BlacklistedHostnames"] = ["", "overcloud-controller-1", *BLACKLIST[2:]]
     trees = compare.write_trees(outputs, tmp_path, ansible)
     # As tripleoclient's --skip-tags has it.
-    skipped = compare.arguments_of(skip_tags="validation,pre-upgrade")
-    run = compare.compare_trees(trees, UPGRADE, "9", ansible, arguments=skipped)
+    run = compare.compare_trees(trees, UPGRADE, "9", ansible, skip_tags="validation,pre-upgrade")
     assert run.code == 0 and len(run.events) > 300
 
 
@@ -95,7 +99,7 @@ def test_a_small_overcloud_runs_the_same_tasks(playbook: str, seed: str, each_an
 @pytest.mark.parametrize("selection", [{"skip_tags": "common"}, {"tags": "common"}])
 def test_tags_select_the_same_tasks(selection: dict[str, Any], ansible: Ansible, tmp_path: Path) -> None:
     trees = compare.write_trees(yaml.safe_load(DATA.read_text()), tmp_path, ansible)
-    run = compare.compare_trees(trees, UPGRADE, "1", ansible, arguments=compare.arguments_of(**selection))
+    run = compare.compare_trees(trees, UPGRADE, "1", ansible, **selection)
     names = {event[2] for event in run.events}
     assert run.code == 0 and "upgrade in step 2" not in names and bool(names) == ("skip_tags" in selection)
 

@@ -207,6 +207,6 @@ def test_real_ansible_runs_the_same_tasks(
     if not program:
         pytest.skip("SKIPPED, not done: FFWD_TEST_ANSIBLE_PLAYBOOK names no older ansible-playbook")
     trees, ansible = trees_of(name, program)
-    run = compare.compare_trees(trees, playbook, seed, ansible, arguments=compare.arguments_of(**selection))
+    run = compare.compare_trees(trees, playbook, seed, ansible, **selection)
     assert run.code == 0
     assert any(event[0] == "run" for event in run.events), "nothing was executed: this shows nothing"

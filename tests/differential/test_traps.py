@@ -116,9 +116,8 @@ def oldest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ansible]:
 def check(trap: dict[str, Any], ansible: Ansible, directory: Path) -> None:
     trees = compare.write_trees(outputs_of(trap), directory, ansible, OPTIONS)
     selection = {key: trap[key] for key in ("tags", "skip_tags", "extra_vars") if key in trap}
-    arguments = compare.arguments_of(**selection)
     for seed in trap.get("seeds", (1,)):
-        run = compare.compare_trees(trees, PLAYBOOK, str(seed), ansible, arguments=arguments)
+        run = compare.compare_trees(trees, PLAYBOOK, str(seed), ansible, **selection)
         assert run.events, "nothing happened: the case shows nothing"
 
 
