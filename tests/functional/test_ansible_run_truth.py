@@ -209,6 +209,15 @@ def test_silence_of_another_machine_is_unknown_until_it_is_fenced(trees: Trees, 
     assert start(work, spec)[1] is False
 
 
+def test_a_machine_whose_clock_was_ahead_can_be_fenced(trees: Trees, work: Path) -> None:
+    spec = spec_of(trees.make([play("-/step1/Controller/all", "Controller", [command("true")])]))
+    status = run(work, spec)
+    elsewhere(status, age=-90_000)
+    seen = runs.status(Path(status.run_dir), heartbeat_stale=10)
+    assert seen.state == "unknown" and "ahead of this machine's clock" in seen.message
+    assert runs.fence(Path(status.run_dir), "undercloud-2", "powered off by hand").state == "interrupted"
+
+
 def test_a_starter_killed_in_between_blocks_nobody(trees: Trees, work: Path) -> None:
     spec = spec_of(trees.make([play("-/step1/Controller/all", "Controller", [command("true")])]))
     first = run(work, spec)

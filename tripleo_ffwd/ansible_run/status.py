@@ -135,14 +135,14 @@ class _Inquiry:
             return self._status(state="live")
         if alive is False:
             return self._dead()
-        if self._age() <= self._stale:
+        if abs(self._age()) <= self._stale:
             return self._status(state="live")
         if self._run.fence.exists():
             word = read_json(self._run.fence) or {}
             return self._settle(f"no sign of life, and its machine {owner.host} is fenced: {word.get('reason', '')}")
         return self._status(
             state="unknown",
-            message=f"no sign of life from {owner.host} for {self._age():.0f} s, and only {owner.host} can tell. "
+            message=f"{self._silence(owner.host)}, and only {owner.host} can tell. "
             f"Look there with `tripleo-ffwd run show {self._run.run_id}`; if it is off for good, say so with "
             f"`tripleo-ffwd run fence {self._run.run_id} --host {owner.host} --reason …`",
         )
@@ -184,13 +184,20 @@ class _Inquiry:
         return float(self._published.get("heartbeat") or self._claim.get("claimed") or 0.0)
 
     def _age(self) -> float:
-        return max(0.0, time.time() - self._beat())
+        """Return the seconds since the last sign of life; less than 0 where its clock is ahead of ours."""
+        return time.time() - self._beat()
+
+    def _silence(self, host: str) -> str:
+        age = self._age()
+        if age < 0:
+            return f"the last sign of life from {host} is {-age:.0f} s ahead of this machine's clock"
+        return f"no sign of life from {host} for {age:.0f} s"
 
     def _status(self, **changes: Any) -> RunStatus:
         fields = {name: value for name, value in self._published.items() if name in FIELDS}
         fields["failed"] = tuple(FailedTask(**task) for task in fields.get("failed", ()))
         fields["running"] = tuple(RunningTask(**task) for task in fields.get("running", ()))
         base = _blank(self._run, state="unknown")
-        age = round(self._age(), 3) if self._published.get("heartbeat") else None
+        age = round(max(0.0, self._age()), 3) if self._published.get("heartbeat") else None
         status = dataclasses.replace(base, **{**fields, "heartbeat_age": age, **changes})
         return status if status.state == "live" else dataclasses.replace(status, eta=None)
