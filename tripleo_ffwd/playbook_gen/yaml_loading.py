@@ -17,6 +17,8 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MERGE = "tag:yaml.org,2002:merge"
 _MAX_MERGED = 10_000
 _MAX_DIGITS = 300
+# What libyaml says, from PyYAML 6.0.4 on, of lists in lists that it looks ahead at before the first is an event.
+_TOO_DEEP = "maximum nesting depth"
 _OPENING: Any = (yaml.SequenceStartEvent, yaml.MappingStartEvent)
 _CLOSING = (yaml.SequenceEndEvent, yaml.MappingEndEvent)
 
@@ -69,6 +71,8 @@ def load_yaml(text: str, where: str) -> Any:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark is not None else ""
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "can't be read"
+        if _TOO_DEEP in str(problem):
+            raise _too_deep(mark.line if mark is not None else 0, where) from error
         raise MalformedOutputs(f"is not YAML{line}: {bounds.shown_text(problem)}", where=where) from error
     except (ValueError, RecursionError) as error:
         raise MalformedOutputs(f"is not YAML: {error}", where=where) from error
@@ -83,9 +87,11 @@ def _check_depth(text: str, where: str) -> None:
         if isinstance(event, _OPENING):
             depth += 1
             if depth > bounds.MAX_DEPTH:
-                line = event.start_mark.line + 1
-                raise MalformedOutputs(
-                    f"line {line}: more than {bounds.MAX_DEPTH} lists and mappings stand in each other", where=where
-                )
+                raise _too_deep(event.start_mark.line, where)
         elif isinstance(event, _CLOSING):
             depth -= 1
+
+
+def _too_deep(line: int, where: str) -> MalformedOutputs:
+    told = f"line {line + 1}: more than {bounds.MAX_DEPTH} lists and mappings stand in each other"
+    return MalformedOutputs(told, where=where)
