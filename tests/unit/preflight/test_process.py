@@ -85,7 +85,8 @@ def begin(tmp_path, tree):
 def looked(directory: Path, seconds: float = 40) -> dict[str, Any]:
     until("the end of the look", lambda: launching.status(directory)["settled"], seconds, 0.05)
     assert launching.status(directory)["succeeded"], (directory / "supervisor.log").read_text()
-    assert processes_naming(directory.name) == []
+    # Its own process has told the end, and may be about to end.
+    until("the end of its processes", lambda: processes_naming(directory.name) == [], 5, 0.05)
     return launching.result(directory)
 
 
