@@ -140,12 +140,7 @@ class _Inquiry:
         if self._run.fence.exists():
             word = read_json(self._run.fence) or {}
             return self._settle(f"no sign of life, and its machine {owner.host} is fenced: {word.get('reason', '')}")
-        return self._status(
-            state="unknown",
-            message=f"{self._silence(owner.host)}, and only {owner.host} can tell. "
-            f"Look there with `tripleo-ffwd run show {self._run.run_id}`; if it is off for good, say so with "
-            f"`tripleo-ffwd run fence {self._run.run_id} --host {owner.host} --reason …`",
-        )
+        return self._status(state="unknown", message=self._silence(owner.host))
 
     def _dead(self) -> RunStatus:
         """Settle a run whose supervisor is dead on this machine."""
@@ -188,10 +183,15 @@ class _Inquiry:
         return time.time() - self._beat()
 
     def _silence(self, host: str) -> str:
+        """Return what is to be told of a run whose machine can't be looked at from here."""
+        ways = (
+            f"Look there with `tripleo-ffwd run show {self._run.run_id}`; if it is off for good, say so with "
+            f"`tripleo-ffwd run fence {self._run.run_id} --host {host} --reason …`"
+        )
         age = self._age()
         if age < 0:
-            return f"the last sign of life from {host} is {-age:.0f} s ahead of this machine's clock"
-        return f"no sign of life from {host} for {age:.0f} s"
+            return f"the last sign of life from {host} is {-age:.0f} s ahead of this machine's clock. {ways}"
+        return f"no sign of life from {host} for {age:.0f} s, and only {host} can tell. {ways}"
 
     def _status(self, **changes: Any) -> RunStatus:
         fields = {name: value for name, value in self._published.items() if name in FIELDS}
