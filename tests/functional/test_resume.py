@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -33,7 +34,8 @@ from ansible_lab import (
 )
 from support import until
 
-from tripleo_ffwd.ansible_run import runs
+from tripleo_ffwd.ansible_run import inventories, rundir, runs
+from tripleo_ffwd.ansible_run.rundir import RunDir
 from tripleo_ffwd.exceptions import InvalidInput
 from tripleo_ffwd.model import DEPLOY_STEPS_PLAYBOOK, RunStatus
 
@@ -269,6 +271,38 @@ def test_changed_playbook_is_refused_and_named(trees: Trees, work: Path, tmp_pat
     forced = run(work, spec_of(other, resume=True, anyway="the mirror was wrong"))
     assert forced.result == "successful"
     assert lines(tmp_path, "ctl-0") == ["one"]
+
+
+def given(work: Path, **variables: Any) -> str:
+    """Keep an inventory as TripleO makes it, with a token of its own, and return its path."""
+    groups = {
+        "overcloud": {"children": {"Controller": {}, "Compute": {}}},
+        "Controller": {"hosts": {"ctl-0": variables, "ctl-1": {}}},
+        "Compute": {"hosts": {"cmp-0": {}}},
+        "undercloud": {"hosts": {"undercloud": {"os_auth_token": secrets.token_hex()}}},
+    }
+    return str(inventories.store(work, yaml.safe_dump(groups)))
+
+
+def test_changed_inventory_of_the_caller_is_refused_and_told_but_not_another_token(
+    trees: Trees, work: Path, tmp_path: Path
+) -> None:
+    tree = trees.make(stages([note(tmp_path, "one")], [command(f"test -e {tmp_path}/mended")]))
+    assert run(work, spec_of(tree, inventory_file=given(work))).result == "failed"
+    known = given(work)
+    again = run(work, spec_of(tree, resume=True, inventory_file=known))
+    assert (again.result, lines(tmp_path, "ctl-0")) == ("failed", ["one"])
+    without = run(work, spec_of(tree, resume=True))
+    spec = rundir.load_spec(RunDir(Path(without.run_dir)))
+    assert spec and (without.result, spec.inventory_file) == ("failed", known)
+    (tmp_path / "mended").touch()
+    with pytest.raises(InvalidInput) as caught:
+        start(work, spec_of(tree, resume=True, inventory_file=given(work, ansible_port=2222)))
+    assert "ctl-0 (ansible_port)" in str(caught.value) and "force_reason" in str(caught.value)
+    forced = run(
+        work, spec_of(tree, resume=True, anyway="the port has moved", inventory_file=given(work, ansible_port=2222))
+    )
+    assert (forced.result, lines(tmp_path, "ctl-0")) == ("successful", ["one"])
 
 
 @SLOW

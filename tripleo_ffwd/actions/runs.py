@@ -7,7 +7,7 @@ from typing import Any
 
 from tripleo_ffwd.actions import ansible_options, following, inputs, secrets, selection, telling
 from tripleo_ffwd.actions.base import Caller, FfwdAction
-from tripleo_ffwd.ansible_run import inventories, launchers, runs
+from tripleo_ffwd.ansible_run import launchers, runs
 from tripleo_ffwd.exceptions import InvalidInput, NotFound, Stopped
 from tripleo_ffwd.model import RunSpec
 from tripleo_ffwd.plan import lock, requests
@@ -114,7 +114,7 @@ class StartPlaybookAction(FfwdAction):
             # A migration that was done is not done again because nobody was watching its end.
             adopt=self.phase == "run" and not self.force_reason,
             ssh_key=secrets.ssh_key(caller, spec.ssh_key_env),
-            secrets=sorted(secrets.plan_secrets(caller, self.plan) | inventories.secrets(spec.inventory_file)),
+            secrets=sorted(secrets.plan_secrets(caller, self.plan)),
             executor=caller.conf.executor_name,
             most=caller.conf.runs_per_executor,
         )

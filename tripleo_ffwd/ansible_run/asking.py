@@ -13,7 +13,17 @@ from tripleo_ffwd.exceptions import RunActive
 from tripleo_ffwd.model import RunSpec, RunStatus
 
 ROUNDS = 50_000
-PLAIN = ("tags", "skip_tags", "ssh_user", "become", "become_user", "become_method")
+PLAIN = (
+    "tags",
+    "skip_tags",
+    "ssh_user",
+    "become",
+    "become_user",
+    "become_method",
+    "ansible_library",
+    "ansible_roles_path",
+    "ansible_collections_path",
+)
 # What makes no difference to going on with a run, and may not be taken for granted of one that is under way.
 PACE = ("serial", "strategy")
 HASHED = ("extra_vars", "extra_vars_file")

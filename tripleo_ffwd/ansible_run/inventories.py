@@ -32,6 +32,10 @@ TIMEOUT = 60
 KEPT = 30 * 86400
 # Hosts that an inventory may have besides the overcloud's nodes.
 OTHERS = frozenset({"undercloud", "localhost"})
+# What TripleO's inventory has anew each time that it is made, and where the caller has put a key.
+FLEETING = frozenset({"os_auth_token", "ansible_ssh_private_key_file", "ansible_private_key_file"})
+MOST_NAMED = 5
+DIGEST_LENGTH = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,12 +47,14 @@ class Inventory:
         groups: names of the hosts of each group, also of those below it.
         plan: name of the plan that it was made for, as TripleO's inventories say it of the undercloud; or empty.
         secrets: values in it that no log may show and that only Ansible finds; those of a YAML file stay there.
+        variables: a digest of each variable of each host, but for those that differ each time it is made.
     """
 
     hosts: tuple[str, ...]
     groups: Mapping[str, tuple[str, ...]]
     plan: str = ""
     secrets: tuple[str, ...] = ()
+    variables: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
 
 
 def store(work_dir: Path, text: str) -> Path:
@@ -76,7 +82,7 @@ def keep(work_dir: Path, text: str, look_at: Any = None) -> Path:
     # No suffix: Ansible then tries one form after the other.
     path = directory / hashlib.sha256(data).hexdigest()
     # An older release has not kept as much of what it saw.
-    if path.is_file() and (look_at is None or "secrets" in (read_json(_beside(path)) or {})):
+    if path.is_file() and (look_at is None or "variables" in (read_json(_beside(path)) or {})):
         path.touch()
         return path
     if look_at is not None:
@@ -100,7 +106,48 @@ def look(path: Path) -> Inventory:
     if not isinstance(found, dict) or not path.is_file():
         raise InvalidInput("There is no such inventory", where=str(path), remedy="Give its text again")
     groups = {name: tuple(hosts) for name, hosts in found["groups"].items()}
-    return Inventory(tuple(found["hosts"]), groups, found["plan"], tuple(found.get("secrets", ())))
+    variables = found.get("variables", {})
+    return Inventory(tuple(found["hosts"]), groups, found["plan"], tuple(found.get("secrets", ())), variables)
+
+
+def changes(now: str, before: str) -> str:
+    """Return in words what is otherwise in an inventory than in the one before it; empty when nothing is.
+
+    Args:
+        now: the path of a stored inventory, or empty for none.
+        before: likewise; one that is not there any more can't be the same.
+    """
+    if now == before:
+        return ""
+    if not now or not before:
+        return "an inventory of the caller's is given now" if now else "an inventory of the caller's was given then"
+    try:
+        ours, theirs = look(Path(now)), look(Path(before))
+    except InvalidInput as error:
+        return f"the inventory {error.where} is gone"
+    groups = sorted(name for name in {*ours.groups, *theirs.groups} if ours.groups.get(name) != theirs.groups.get(name))
+    found = [
+        ("new hosts", sorted({*ours.hosts} - {*theirs.hosts})),
+        ("hosts gone", sorted({*theirs.hosts} - {*ours.hosts})),
+        ("other members of groups", groups),
+        ("other variables of hosts", _other_variables(ours, theirs)),
+    ]
+    return "; ".join(f"{what} {_some(names)}" for what, names in found if names)
+
+
+def _other_variables(ours: Inventory, theirs: Inventory) -> list[str]:
+    found = []
+    for host in sorted({*ours.hosts} & {*theirs.hosts}):
+        one, other = ours.variables.get(host, {}), theirs.variables.get(host, {})
+        names = sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
+        if names:
+            found.append(f"{host} ({_some(names)})")
+    return found
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
 
 
 def secrets(path: str) -> set[str]:
@@ -193,7 +240,14 @@ def _of_listing(listed: Mapping[str, Any]) -> Inventory:
     groups = {name: tuple(sorted(_members(listed, name, ()))) for name in names}
     hosts = sorted({*theirs, *(host for members in groups.values() for host in members)})
     plan = plans.pop() if len(plans) == 1 else ""
-    return Inventory(tuple(hosts), groups, plan, tuple(values("", listed)))
+    variables = {host: _digests(known) for host, known in theirs.items()}
+    return Inventory(tuple(hosts), groups, plan, tuple(values("", listed)), variables)
+
+
+def _digests(variables: Mapping[str, Any]) -> dict[str, str]:
+    """Return a digest of each variable: one of a secret tells nobody more than the inventory that it lies beside."""
+    texts = {name: json.dumps(value, sort_keys=True) for name, value in variables.items() if name not in FLEETING}
+    return {name: hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH] for name, text in texts.items()}
 
 
 def _members(listed: Mapping[str, Any], group: str, above: tuple[str, ...]) -> set[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from tripleo_ffwd.ansible_run import asking, resuming, rundir
+from tripleo_ffwd.ansible_run import asking, inventories, resuming, rundir
 from tripleo_ffwd.ansible_run.rundir import RunDir, run_dirs
 from tripleo_ffwd.ansible_run.status import ORPHANED, may_begin_again, read_status, settle
 from tripleo_ffwd.ansible_run.tree import Tree, load
@@ -77,7 +77,10 @@ def _is_beside(spec: RunSpec, other: RunSpec) -> bool:
 
 
 def _differences(run: RunDir, spec: RunSpec, other: RunSpec) -> tuple[str, ...]:
-    return asking.differences(spec, other, rundir.read_json(run.launch) or {})
+    found = asking.differences(spec, other, rundir.read_json(run.launch) or {})
+    if spec.resume and not spec.inventory_file:
+        return found  # it takes that of the run
+    return (*found, "inventory_file") if inventories.changes(spec.inventory_file, other.inventory_file) else found
 
 
 def find_earlier(work_dir: Path, spec: RunSpec, tree: Tree) -> resuming.Past | None:

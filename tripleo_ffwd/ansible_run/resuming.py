@@ -7,7 +7,7 @@ import itertools
 import os
 from pathlib import Path
 
-from tripleo_ffwd.ansible_run import asking, ledger, pinning, rundir
+from tripleo_ffwd.ansible_run import asking, inventories, ledger, pinning, rundir
 from tripleo_ffwd.ansible_run.events import Progress
 from tripleo_ffwd.ansible_run.inside import variables
 from tripleo_ffwd.ansible_run.rundir import RunDir
@@ -119,12 +119,14 @@ def go_on(spec: RunSpec, tree: Tree, earlier: Past, *, anyway: bool) -> RunSpec:
         spec: what is asked for.
         tree: its playbooks.
         earlier: the run to go on with.
-        anyway: go on with playbooks that have changed since.
+        anyway: go on with playbooks, or an inventory of the caller's, that have changed since.
 
     Raises:
         InvalidInput: it can't be gone on with; the message says why, and names what has changed.
     """
     where = earlier.run.run_id
+    # Who gives no inventory leaves it as it was: our own command goes on with what a client has begun with its own.
+    spec = dataclasses.replace(spec, inventory_file=spec.inventory_file or earlier.spec.inventory_file)
     differing = asking.differences(spec, earlier.spec, rundir.read_json(earlier.run.launch) or {})
     if differing:
         raise InvalidInput(
@@ -132,12 +134,15 @@ def go_on(spec: RunSpec, tree: Tree, earlier: Past, *, anyway: bool) -> RunSpec:
             where=where,
             remedy=f"Ask for the same, or start without resume. {FROM_THE_START}",
         )
-    if spec.digest != earlier.spec.digest and not anyway:
+    changed = _changed(spec, tree, earlier.spec)
+    if changed and not anyway:
         raise InvalidInput(
-            f"the playbooks or the inventory have changed since run {where}: {_changed(tree, earlier.spec)}",
+            f"the playbooks or the inventory have changed since run {where}: {changed}",
             where=where,
             remedy="Give force_reason to go on with the changed ones all the same, or start without resume",
         )
+    if changed:
+        inventories.check(spec, tree)
     finished, stages = earlier.finished, [stage.id for stage in tree.stages.get(spec.playbook, ())]
     for name, now in zip(finished, [*stages, *[""] * len(finished)], strict=False):
         if name != now:
@@ -161,7 +166,7 @@ def go_on(spec: RunSpec, tree: Tree, earlier: Past, *, anyway: bool) -> RunSpec:
         first_stage=(left[0] if left else NOTHING_LEFT) if finished else "",
         restore=restore,
         notified=earlier.notified,
-        first_hosts=earlier.first_hosts if spec.digest == earlier.spec.digest else (),
+        first_hosts=earlier.first_hosts if not changed else (),
     )
 
 
@@ -176,7 +181,13 @@ def _check_kept(earlier: Past, stage: str) -> None:
     )
 
 
-def _changed(tree: Tree, former: RunSpec) -> str:
+def _changed(spec: RunSpec, tree: Tree, former: RunSpec) -> str:
+    """Return in words what is otherwise than it was in the playbooks and the inventories; empty when nothing is."""
+    files = _other_files(tree, former) if spec.digest != former.digest else ""
+    return "; ".join(filter(None, (files, inventories.changes(spec.inventory_file, former.inventory_file))))
+
+
+def _other_files(tree: Tree, former: RunSpec) -> str:
     """Return which files of the playbooks are others than they were, in words."""
     try:
         before = load(Path(former.tree)).files

@@ -7,7 +7,17 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tripleo_ffwd.ansible_run import asking, keys, launchers, predecessors, process_tree, resuming, rundir, start_lock
+from tripleo_ffwd.ansible_run import (
+    asking,
+    inventories,
+    keys,
+    launchers,
+    predecessors,
+    process_tree,
+    resuming,
+    rundir,
+    start_lock,
+)
 from tripleo_ffwd.ansible_run.ending import (
     cancel,
     execution,
@@ -89,7 +99,7 @@ def start(
             and was successful: for what must not be repeated.
         ssh_key: private key to reach the nodes with, as `keys.check` returns it; kept on no disk but on its way to the
             supervisor.
-        secrets: texts that no log may show, besides those that the spec and its playbooks tell of.
+        secrets: texts that no log may show, besides those that the spec, its inventory and its playbooks tell of.
         executor: name under which runs are counted; by default that of the machine.
         most: how many live runs one executor may have started; 0 for any number.
 
@@ -127,7 +137,8 @@ def start(
             "asked": asking.fingerprint(spec),
             "starter": {**vars(this_machine()), "pid": os.getpid()},
         }
-        run = rundir.create(work_dir, spec, launch, keys.handed(ssh_key, secrets))
+        covered = sorted({*secrets, *inventories.secrets(spec.inventory_file)})
+        run = rundir.create(work_dir, spec, launch, keys.handed(ssh_key, covered))
         try:
             if earlier is not None:
                 _hand_over(earlier.run, run, spec)

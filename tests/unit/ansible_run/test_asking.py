@@ -12,7 +12,16 @@ SPEC = RunSpec("overcloud", "upgrade", "p.yaml", "/tree", "d")
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("tags", "a"), ("ssh_user", "stack"), ("become", True), ("become_user", "x"), ("become_method", "su")],
+    [
+        ("tags", "a"),
+        ("ssh_user", "stack"),
+        ("become", True),
+        ("become_user", "x"),
+        ("become_method", "su"),
+        ("ansible_library", "/srv/modules"),
+        ("ansible_roles_path", "/srv/roles"),
+        ("ansible_collections_path", "/srv/collections"),
+    ],
 )
 def test_what_changes_a_run_s_effects_is_named(name: str, value: object) -> None:
     other = RunSpec(**{**vars(SPEC), name: value})
