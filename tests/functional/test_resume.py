@@ -36,7 +36,7 @@ from support import until
 
 from tripleo_ffwd.ansible_run import inventories, rundir, runs
 from tripleo_ffwd.ansible_run.rundir import RunDir
-from tripleo_ffwd.exceptions import InvalidInput
+from tripleo_ffwd.exceptions import InvalidInput, RunActive
 from tripleo_ffwd.model import DEPLOY_STEPS_PLAYBOOK, RunStatus
 
 SLOW = pytest.mark.skipif(os.environ.get("FFWD_TEST_RUNS") != "all", reason="one of many: make test-runs")
@@ -282,6 +282,18 @@ def given(work: Path, **variables: Any) -> str:
         "undercloud": {"hosts": {"undercloud": {"os_auth_token": secrets.token_hex()}}},
     }
     return str(inventories.store(work, yaml.safe_dump(groups)))
+
+
+def test_live_run_of_another_inventory_is_not_attached_to(trees: Trees, work: Path, tmp_path: Path) -> None:
+    hold = command(f"until test -e {tmp_path}/mended; do sleep 0.1; done")
+    tree = trees.make(stages([hold]))
+    status, _ = start(work, spec_of(tree, inventory_file=given(work)))
+    with pytest.raises(RunActive, match="inventory_file"):
+        start(work, spec_of(tree, inventory_file=given(work, ansible_port=2222)))
+    for same in (given(work), ""):
+        assert start(work, spec_of(tree, inventory_file=same))[0].run_id == status.run_id
+    (tmp_path / "mended").touch()
+    assert finish(status).result == "successful"
 
 
 def test_changed_inventory_of_the_caller_is_refused_and_told_but_not_another_token(

@@ -42,7 +42,7 @@ def find_same(work_dir: Path, spec: RunSpec, heartbeat_stale: float, adopt: bool
             done = same is not None and adopt and status.succeeded and not _differences(run, spec, same)
             newest = status if done else None
             continue
-        differing = (*_differences(run, spec, same), *asking.other_pace(spec, same)) if same is not None else ()
+        differing = _differences_from_live(run, spec, same) if same is not None else ()
         if same is not None and status.state == "live" and not differing:
             live = status
         elif other is None or not _is_beside(spec, other):
@@ -77,10 +77,14 @@ def _is_beside(spec: RunSpec, other: RunSpec) -> bool:
 
 
 def _differences(run: RunDir, spec: RunSpec, other: RunSpec) -> tuple[str, ...]:
-    found = asking.differences(spec, other, rundir.read_json(run.launch) or {})
-    if spec.resume and not spec.inventory_file:
-        return found  # it takes that of the run
-    return (*found, "inventory_file") if inventories.changes(spec.inventory_file, other.inventory_file) else found
+    return asking.differences(spec, other, rundir.read_json(run.launch) or {})
+
+
+def _differences_from_live(run: RunDir, spec: RunSpec, other: RunSpec) -> tuple[str, ...]:
+    """Return the names of all that is asked for otherwise; who gives no inventory has nothing against the run's."""
+    found = (*_differences(run, spec, other), *asking.other_pace(spec, other))
+    changed = spec.inventory_file and inventories.changes(spec.inventory_file, other.inventory_file)
+    return (*found, "inventory_file") if changed else found
 
 
 def find_earlier(work_dir: Path, spec: RunSpec, tree: Tree) -> resuming.Past | None:
